@@ -1,0 +1,58 @@
+"""The Typer app: which commands there are. Each imports its stage when it is called, so `ft --help` loads no torch."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ft.cli.commands.config import config_app
+from ft.cli.commands.doctor import doctor
+from ft.cli.commands.evaluate import evaluate
+from ft.cli.commands.finetune import finetune
+from ft.cli.commands.layers import layers
+from ft.cli.commands.predict import predict
+from ft.cli.commands.run import run
+from ft.cli.commands.runs import runs
+from ft.cli.commands.train import train
+from ft.core import __version__
+
+app = typer.Typer(
+    name="ft",
+    help="Train, fine-tune and judge PyTorch models from one YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Any setting can be given on the line: ft train c.yaml train.lr=3e-4 data.split.val=0.1",
+)
+app.command("train")(train)
+app.command("finetune")(finetune)
+app.command("eval")(evaluate)
+app.command("run")(run)
+app.command("predict")(predict)
+app.command("layers")(layers)
+app.command("runs")(runs)
+app.command("doctor")(doctor)
+app.add_typer(config_app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"ft {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="ft")

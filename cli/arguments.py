@@ -1,0 +1,73 @@
+"""The options that several commands share, and telling settings (`key.sub=value`) from files on the line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft.core.errors import ConfigError
+
+_SETTING = re.compile(r"^[A-Za-z_]\w*(\.\w+)*=")
+
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="[FILE] [KEY=VALUE]...", help="What to work on, and settings to change.")
+]
+Config = Annotated[
+    list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and settings to change.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the one line a pipeline needs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="FT_RUNS", help="Where runs are kept.")]
+Python = Annotated[
+    Path | None, typer.Option("--python", help="Your model's file: a checkpoint's code runs only if named here.")
+]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="Two batches of every stage, saving and evaluating too; keeps nothing.")
+]
+RUNS_DIR = Path("runs")
+
+
+def split_words(words: Sequence[str] | None, *, at_most: int = 1) -> tuple[list[Path], list[str]]:
+    """(files, settings). A word is a setting when it begins like `key.sub=`. Raises ConfigError for too many files."""
+    words = words or []
+    settings = [word for word in words if _SETTING.match(word)]
+    files = [Path(word) for word in words if not _SETTING.match(word)]
+    if len(files) > at_most:
+        raise ConfigError(f"one file at a time, not {len(files)}: {', '.join(map(str, files))}; settings are KEY=VALUE")
+    return files, settings
+
+
+def one_config(words: Sequence[str] | None) -> tuple[Path, list[str]]:
+    """The experiment's file and the settings. Raises ConfigError when no file is named."""
+    files, settings = split_words(words)
+    if not files:
+        raise ConfigError("name an experiment file, e.g. configs/digits.yaml (ft config init writes one)")
+    return files[0], settings
+
+
+def command_line() -> str:
+    """What the user typed, to be typed again."""
+    changed = [f"FT_RUNS={shlex.quote(os.environ['FT_RUNS'])}"] if "FT_RUNS" in os.environ else []
+    return " ".join([*changed, "ft", *map(shlex.quote, sys.argv[1:])])
+
+
+def parse_minimum(gates: Sequence[str] | None) -> dict[str, float]:
+    """`["accuracy=0.98"]` -> {"accuracy": 0.98}. Raises ConfigError for another form."""
+    minimum = {}
+    for gate in gates or []:
+        metric, equals, value = gate.partition("=")
+        try:
+            minimum[metric] = float(value)
+        except ValueError:
+            equals = ""
+        if not (metric and equals):
+            raise ConfigError(f"--min {gate}: expected METRIC=VALUE, e.g. --min accuracy=0.98")
+    return minimum

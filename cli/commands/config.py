@@ -1,0 +1,87 @@
+"""`ft config show | validate | schema | init`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft.cli.arguments import Config, Debug, one_config
+from ft.cli.border import bordered
+from ft.core.errors import ConfigError
+
+config_app = typer.Typer(help="Look at, check and begin experiment files.", no_args_is_help=True)
+
+
+@config_app.command("show")
+@bordered
+def show(
+    words: Config = None,
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Print the experiment as it will run: bases merged, settings applied, every default visible."""
+    path, settings = one_config(words)
+    from ft.core.config.load import load_experiment
+
+    sys.stdout.write(load_experiment(path, settings).resolved_yaml())
+
+
+@config_app.command("validate")
+@bordered
+def validate(
+    words: Config = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Without torch: settings only, in half a second.")] = False,
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Check a file without data: every setting, and (without --quick) the network, optimizer and metric names."""
+    path, settings = one_config(words)
+    from ft.core.config.load import load_experiment
+
+    loaded = load_experiment(path, settings)
+    if quick:
+        skipped = ["--quick skipped: building the network, optimizer and schedule arguments, device, metric names"]
+    else:
+        from ft.core.stages.inspect import validate as build
+
+        skipped = build(loaded)
+    sys.stdout.write(f"{path}: valid\n")
+    for line in skipped:
+        sys.stdout.write(f"  {line}\n")
+
+
+@config_app.command("schema")
+@bordered
+def schema(
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Print the JSON Schema of experiment files, for editors."""
+    from ft.core.config.export import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+
+
+@config_app.command("init")
+@bordered
+def init(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write here instead of to stdout; never overwrites.")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Print a commented experiment to begin from; it runs as it is, on real handwritten digits."""
+    from ft.core.config.export import init_text
+
+    if out is None:
+        sys.stdout.write(init_text())
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(init_text())
+    except FileExistsError:
+        raise ConfigError(f"--out {out}: the file is there already") from None
+    except OSError as error:
+        raise ConfigError(f"--out {out}: {error.strerror}") from error
+    sys.stderr.write(f"wrote {out}; next: ft run {out}\n")

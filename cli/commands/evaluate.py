@@ -1,0 +1,68 @@
+"""`ft eval [CHECKPOINT|RUN]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft.cli.arguments import (
+    RUNS_DIR,
+    AsJson,
+    Debug,
+    Python,
+    Quiet,
+    RunsDir,
+    Words,
+    command_line,
+    parse_minimum,
+    split_words,
+)
+from ft.cli.border import bordered
+from ft.core.errors import ConfigError, GateError
+
+
+@bordered
+def evaluate(
+    words: Words = None,
+    minimum: Annotated[
+        list[str] | None, typer.Option("--min", metavar="METRIC=VALUE", help="Gate: exit 3 when the metric is lower.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Other data: a YAML file with data:, or another root folder.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON document to this file.")] = None,
+    python: Python = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Judge a checkpoint on the test split; exit 3 when a gate fails. Without a file: the newest finished run."""
+    files, settings = split_words(words)
+    gates = parse_minimum(minimum)
+    if split not in (None, "train", "val", "test"):
+        raise ConfigError(f"--split {split}: there are train, val and test")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no folder {out.absolute().parent}")
+    from ft.cli.console import Console
+    from ft.core.stages.evaluate import judge
+    from ft.core.stages.notices import Notice
+    from ft.core.stages.options import Options
+    from ft.core.stages.subject import is_config, newest, open_subject
+
+    with Console(quiet=quiet, as_json=as_json) as console:
+        options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
+        path = files[0] if files else newest(runs_dir, ("train", "finetune"), "run")
+        if not files:
+            console.notice(Notice("choice", f"the newest finished run: {path}"))
+        if is_config(path):
+            raise ConfigError(f"ft eval judges a checkpoint or run, and {path} is a file of settings; ft run does all")
+        result = judge(open_subject(path, settings, python), options, split=split, minimum=gates, other_data=data)
+        if out is not None:
+            console.write_json(out, result)
+        console.evaluation(result)
+    if not result.passed:
+        raise GateError("; ".join(str(gate) for gate in result.gates if not gate.passed))

@@ -1,0 +1,73 @@
+"""`ft finetune [CONFIG|CHECKPOINT|RUN] --freeze 0,1,2`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft.cli.arguments import (
+    RUNS_DIR,
+    AsJson,
+    Debug,
+    Python,
+    Quiet,
+    RunsDir,
+    Smoke,
+    Words,
+    command_line,
+    split_words,
+)
+from ft.cli.border import bordered
+from ft.core.errors import ConfigError
+
+
+@bordered
+def finetune(
+    words: Words = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option("--freeze", help="Units that do not learn: 0,1,2 or 0-2, names, globs; ft layers shows them."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
+    ] = None,
+    python: Python = None,
+    smoke: Smoke = False,
+    runs_dir: RunsDir = RUNS_DIR,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Go on from trained weights, some layers frozen, at a smaller rate. Without a file: the newest training run."""
+    files, settings = split_words(words)
+    if freeze:
+        settings.append(f"finetune.freeze={_as_list(freeze)}")
+    from ft.cli.console import Console
+    from ft.core.stages import fit, pipeline
+    from ft.core.stages.notices import Notice
+    from ft.core.stages.options import Options
+    from ft.core.stages.subject import newest, open_subject
+
+    with Console(quiet=quiet, as_json=as_json) as console:
+        options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
+        path = files[0] if files else newest(runs_dir, ("train",), "training")
+        if not files:
+            console.notice(Notice("choice", f"the newest finished training run: {path}"))
+        subject = open_subject(path, settings, python)
+        if smoke:
+            console.run(pipeline.smoke_finetune(subject, options, weights))
+            return
+        result, _ = fit.finetune(subject, options, weights)
+        console.fit(result)
+
+
+def _as_list(patterns: list[str]) -> str:
+    """The patterns as a YAML list. A comma parts patterns on the line; a number stays a number."""
+    import json
+
+    parts = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    if not parts:
+        raise ConfigError("--freeze names no unit; ft layers shows their numbers and names")
+    return json.dumps([int(part) if part.isdecimal() else part for part in parts])

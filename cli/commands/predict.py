@@ -1,0 +1,35 @@
+"""`ft predict CHECKPOINT PICTURES…`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft.cli.arguments import AsJson, Debug, Python
+from ft.cli.border import bordered
+from ft.core.errors import ConfigError
+
+
+@bordered
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or a run.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many classes to show.")] = 3,
+    python: Python = None,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001  (read at the border)
+) -> None:
+    """Say what is in pictures: class names and probabilities, a line each."""
+    missing = [str(picture) for picture in pictures if not picture.is_file()]
+    if missing:
+        raise ConfigError(f"there is no file {', '.join(missing)}")
+    from ft.cli.console import Console
+    from ft.core.stages.predict import predict as answers
+    from ft.core.stages.subject import is_config, open_subject
+
+    if is_config(checkpoint):
+        raise ConfigError(f"{checkpoint} is a file of settings; ft predict takes a checkpoint or run first")
+    with Console(quiet=False, as_json=as_json) as console:
+        console.predictions(list(answers(open_subject(checkpoint, (), python), pictures)), top)

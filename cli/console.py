@@ -1,0 +1,124 @@
+"""Where words go: results to stdout, progress and remarks to stderr. Bars on a terminal, plain lines elsewhere.
+
+`--quiet` leaves the one line a pipeline needs; `--json` prints one document. Off a terminal nothing moves or wraps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+
+from ft.cli import documents, views
+from ft.cli.progress import Progress
+from ft.core.engine.events import Event
+from ft.core.errors import ResourceError
+from ft.core.runtime.machine import Extra
+from ft.core.stages.inspect import LayersResult
+from ft.core.stages.listing import RunRow
+from ft.core.stages.notices import Notice
+from ft.core.stages.predict import Prediction
+from ft.core.stages.results import EvalResult, FitResult, RunResult
+
+UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
+
+
+class Console:
+    """One command's output. A context manager, so a bar never outlives the command."""
+
+    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+        self._quiet, self._as_json = quiet, as_json
+        self._out = _rich(sys.stdout)
+        self._err = _rich(sys.stderr)
+        self._progress = Progress(self._err)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    # ------------------------------------------------------------ while it runs
+
+    def notice(self, notice: Notice) -> None:
+        """A remark on stderr; its table only when it says something unexpected could happen."""
+        if self._quiet and notice.kind != "warning":
+            return
+        self._progress.notice(notice)
+
+    def event(self, event: Event) -> None:
+        """Progress on stderr."""
+        if not self._quiet:
+            self._progress.event(event)
+
+    # ------------------------------------------------------------ results
+
+    def fit(self, result: FitResult) -> None:
+        """A finished training or fine-tuning; quiet: the path of its best weights."""
+        self._result(views.fit(result), documents.fit(result), str(result.best))
+
+    def evaluation(self, result: EvalResult) -> None:
+        """A judged checkpoint; quiet: the main metric."""
+        main = f"{result.main_metric}={result.evaluation.metrics()[result.main_metric]:.6g}"
+        self._result(views.evaluation(result), documents.evaluation(result), main)
+
+    def run(self, result: RunResult) -> None:
+        """All stages of a file; quiet: the path of the last best weights."""
+        self._result(views.run(result), documents.run(result), str(result.fits[-1].best))
+
+    def predictions(self, answers: list[Prediction], top: int) -> None:
+        """A line per picture."""
+        self._result(views.predictions(answers, top), documents.predictions(answers), "")
+
+    def layers(self, result: LayersResult) -> None:
+        """The table of units."""
+        self._result(views.layers(result), documents.layers(result), "")
+
+    def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
+        """The table of runs."""
+        self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+
+    def doctor(self, facts: dict[str, Any], extras: list[Extra]) -> None:
+        """What the machine is."""
+        self._result(views.doctor(facts, extras), documents.doctor(facts, extras), "")
+
+    def write_json(self, path: Path, result: EvalResult) -> None:
+        """The JSON document into a file, too. Raises ResourceError when it cannot be written."""
+        try:
+            path.write_text(json.dumps(documents.evaluation(result), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def _result(self, view: list[RenderableType], document: dict[str, Any], line: str) -> None:
+        self._progress.stop()
+        if self._as_json:
+            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        elif self._quiet:
+            sys.stdout.write(line + "\n")
+        else:
+            for part in view:
+                self._out.print(part, soft_wrap=isinstance(part, str))
+
+
+def _rich(stream: Any) -> RichConsole:
+    """A console of ours: a terminal only if the stream is one; no colour and no bold where NO_COLOR is set."""
+    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    plain = not terminal or bool(os.environ.get("NO_COLOR"))
+    return RichConsole(
+        file=stream,
+        force_terminal=terminal,
+        no_color=plain,
+        color_system=None if plain else "auto",
+        width=None if terminal else UNWRAPPED,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )

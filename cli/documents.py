@@ -1,0 +1,86 @@
+"""Results as the JSON documents that `--json` prints: plain, versioned, the same names as everywhere else.
+
+A number without a JSON form (NaN, Inf) is null.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ft.cli.border import SCHEMA_VERSION
+from ft.core.runtime.machine import Extra
+from ft.core.stages.inspect import LayersResult
+from ft.core.stages.listing import RunRow
+from ft.core.stages.predict import Prediction
+from ft.core.stages.results import EvalResult, FitResult, RunResult
+
+
+def fit(result: FitResult) -> dict[str, Any]:
+    """A training or fine-tuning."""
+    return _document(result.stage, asdict(result))
+
+
+def evaluation(result: EvalResult) -> dict[str, Any]:
+    """A judged checkpoint: metrics with intervals, gates, and per output the classes and the confusion matrix."""
+    plain = asdict(result)
+    scores = plain.pop("evaluation")
+    outputs = {
+        name: {key: values[key] for key in ("classes", "per_class", "confusion", "count", "nonfinite")}
+        for name, values in scores["scores"].items()
+    }
+    return _document(
+        "eval",
+        {**plain, "passed": result.passed, "examples": scores["examples"], "loss": scores["loss"], "outputs": outputs},
+    )
+
+
+def run(result: RunResult) -> dict[str, Any]:
+    """All stages of a file."""
+    return _document(
+        "run",
+        {
+            "fits": [fit(each) for each in result.fits],
+            "evaluation": evaluation(result.evaluation) if result.evaluation else None,
+            "baseline": evaluation(result.baseline) if result.baseline else None,
+        },
+    )
+
+
+def predictions(answers: Sequence[Prediction]) -> dict[str, Any]:
+    """An entry per picture and output, in the order of the command line."""
+    return _document("predict", {"predictions": [asdict(answer) for answer in answers]})
+
+
+def layers(result: LayersResult) -> dict[str, Any]:
+    """An entry per unit."""
+    return _document("layers", asdict(result))
+
+
+def runs(rows: Sequence[RunRow]) -> dict[str, Any]:
+    """An entry per run."""
+    return _document("runs", {"runs": [{"path": row.path, **asdict(row.status)} for row in rows]})
+
+
+def doctor(facts: dict[str, Any], extras: Sequence[Extra]) -> dict[str, Any]:
+    """The machine."""
+    return _document("doctor", {**facts, "extras": [asdict(extra) for extra in extras]})
+
+
+def _document(kind: str, values: dict[str, Any]) -> dict[str, Any]:
+    cleaned: dict[str, Any] = _plain({"schema_version": SCHEMA_VERSION, "kind": kind, **values})
+    return cleaned
+
+
+def _plain(value: Any) -> Any:
+    """Paths as strings, numbers without a JSON form as None, tuples as lists."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,222 @@
+"""Results as people read them: a headline, a table, where things are, what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ft.core.metrics.scores import Interval
+from ft.core.report.text import duration, number
+from ft.core.runtime.machine import Extra
+from ft.core.stages.inspect import LayersResult
+from ft.core.stages.listing import RunRow
+from ft.core.stages.predict import Prediction
+from ft.core.stages.results import EvalResult, FitResult, RunResult
+
+View = list[RenderableType]
+WIDEST_CONFUSION = 12
+
+
+def fit(result: FitResult) -> View:
+    """What was reached, against what it started from; where it is; what next."""
+    return [*fit_summary(result), *_places(result), *_next(result)]
+
+
+def fit_summary(result: FitResult) -> View:
+    """The headline and the validation scores."""
+    done = "trained" if result.stage == "train" else "fine-tuned"
+    learn = f"{result.trainable:,} of {result.parameters:,} parameters learn"
+    head = f"{result.name}: {done} in {duration(result.seconds)} on {result.device} ({result.precision}), {learn}"
+    lines: View = [_bold(head)]
+    if not result.metrics:
+        return [*lines, f"  no validation split: best is the last state, after epoch {result.epochs}"]
+    value = _with_interval(result.metrics[result.main_metric], result.intervals.get(result.main_metric))
+    lines.append(f"  validation {result.main_metric} {value}, best at epoch {result.best_epoch} of {result.epochs}")
+    if result.before:
+        lines.append(f"  before fine-tuning    {number(result.before[result.main_metric])}")
+    return lines
+
+
+def evaluation(result: EvalResult) -> View:
+    """The verdict, every metric with its interval, the classes."""
+    examples = f"{result.evaluation.examples:,} {result.split} examples"
+    head = f"{result.name}: {result.checkpoint}, {examples} in {duration(result.seconds)} ({result.precision})"
+    view: View = [_bold(head), _metrics(result.metrics, result.intervals)]
+    for name, scores in result.evaluation.scores.items():
+        if scores.per_class:
+            view.append(_classes(name, scores.per_class))
+        if scores.confusion and scores.classes and len(scores.classes) <= WIDEST_CONFUSION:
+            view.append(_confusion(scores.classes, scores.confusion))
+    view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.gates]
+    if result.run is not None:
+        view.append(f"  report  {shown(result.run / f'report-{result.split}.md')}")
+    return view
+
+
+def run(result: RunResult) -> View:
+    """All stages: their scores side by side, where they are, what next."""
+    view: View = []
+    for each in result.fits:
+        view += fit_summary(each)
+    if result.evaluation is not None:
+        verdicts = [v for v in (result.baseline, result.evaluation) if v is not None]
+        view.append(_stages(verdicts))
+        view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.evaluation.gates]
+    last = result.fits[-1]
+    if last.smoke:
+        return [*view, _bold("smoke test passed: every stage ran, saved and evaluated; nothing was kept")]
+    for each in result.fits:
+        view.append(f"  run       {shown(each.run)}  ({each.stage})")
+    view.append(f"  weights   {shown(last.best)}")
+    return [*view, f"  next      ft eval {shown(last.run)}    ft layers {shown(last.run)}    {board(last.run)}"]
+
+
+def predictions(answers: Sequence[Prediction], top: int) -> View:
+    """A line per picture: the file, the class and the most likely ones with their probabilities."""
+    table = _table("file", "answer", "probabilities")
+    several = len({answer.output for answer in answers}) > 1
+    for answer in answers:
+        value = answer.value if isinstance(answer.value, str) else number(answer.value)
+        shares = list((answer.probabilities or {}).items())[:top]
+        said = f"{answer.output}: {value}" if several else value
+        table.add_row(answer.file, said, "  ".join(f"{label} {share:.4f}" for label, share in shares))
+    return [table]
+
+
+def layers(result: LayersResult) -> View:
+    """The numbers that --freeze takes, and what each unit is."""
+    table = _table("#", "name", "kind", "output", "parameters", "trainable", right=(0, 4, 5))
+    for row in result.rows:
+        shape = "?" if row.output_shape is None else "x".join(map(str, row.output_shape)) or "1"
+        state = row.state if row.state in ("frozen", "-") else f"{row.trainable:,}"
+        table.add_row(
+            str(row.index), row.name, row.kind, shape, f"{row.parameters:,}" if row.parameters else "-", state
+        )
+    total = f"  {result.parameters.total:,} parameters, {result.parameters.trainable:,} trainable"
+    return [table, total, *(f"  {note}" for note in result.notes)]
+
+
+def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
+    """A line per run."""
+    if not rows:
+        return [f"no runs below {runs_dir}/"]
+    table = _table("run", "stage", "state", "started", "epochs", "validation", "evaluated", right=(4,))
+    for row in rows:
+        status = row.status
+        judged = "; ".join(f"{split}: {_headline(metrics)}" for split, metrics in status.evaluations.items())
+        started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(
+            shown(row.path), status.stage, status.state, started, str(status.epochs), _headline(status.metrics), judged
+        )
+    return [table]
+
+
+def doctor(facts: Mapping[str, Any], extras: Sequence[Extra]) -> View:
+    """The machine, a line each, and the extras with what installs them."""
+    vision = facts["torchvision"]
+    fits = (
+        "missing"
+        if vision is None
+        else f"{vision['version']} ({'fits' if vision['fits'] else 'misfit'}: {vision['why']})"
+    )
+    memory = facts["memory_bytes"]
+    table = _table("", "")
+    table.show_header = False
+    for name, value in {
+        "python": facts["python"],
+        "system": facts["os"],
+        "torch": facts["torch"],
+        "torchvision": fits,
+        "cpu": f"{facts['cpu']['name']}, {facts['cpu']['cores']} cores, {facts['threads']} torch threads",
+        "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
+    }.items():
+        table.add_row(name, str(value))
+    for device in facts["devices"]:
+        table.add_row(f"device {device['device']}", f"{device['name']}; fast at {', '.join(device['fast_precisions'])}")
+    for extra in extras:
+        table.add_row(f"extra {extra.name}", "installed" if extra.installed else f"missing; {extra.install_line}")
+    return [table]
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be typed from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def board(run: Path) -> str:
+    """The command that shows the curves."""
+    return f"tensorboard --logdir {shown(run.parent)}" if (run / "tensorboard").is_dir() else ""
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def _places(result: FitResult) -> View:
+    return [f"  weights   {shown(result.best)}", f"  report    {shown(result.run / 'report.md')}"]
+
+
+def _next(result: FitResult) -> View:
+    after = "ft finetune --freeze 0,1,2    ft eval" if result.stage == "train" else "ft eval"
+    return [f"  next      {after}    {board(result.run)}".rstrip()]
+
+
+def _metrics(metrics: Mapping[str, float], intervals: Mapping[str, Interval]) -> Table:
+    table = _table("metric", "value", "95 % interval", right=(1,))
+    for name, value in metrics.items():
+        ends = intervals.get(name)
+        table.add_row(name, number(value), f"{number(ends[0])} to {number(ends[1])}" if ends else "")
+    return table
+
+
+def _classes(output: str, rows: Sequence[Any]) -> Table:
+    table = _table(output, "precision", "recall", "f1", "examples", right=(1, 2, 3, 4))
+    for row in rows:
+        table.add_row(row.name, number(row.precision), number(row.recall), number(row.f1), f"{row.support:,}")
+    return table
+
+
+def _confusion(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> Table:
+    table = _table("true \\ predicted", *classes, right=range(1, len(classes) + 1))
+    for name, row in zip(classes, matrix, strict=True):
+        table.add_row(name, *(str(count) if count else "." for count in row))
+    return table
+
+
+def _stages(verdicts: Sequence[EvalResult]) -> Table:
+    """Evaluations side by side: the stages as columns."""
+    table = _table(f"on {verdicts[0].split}", *(v.stage for v in verdicts), right=range(1, len(verdicts) + 1))
+    for metric in verdicts[-1].metrics:
+        cells = [_with_interval(v.metrics[metric], v.intervals.get(metric)) for v in verdicts]
+        table.add_row(metric, *cells)
+    return table
+
+
+def _headline(metrics: Mapping[str, float]) -> str:
+    """The one number of a list: accuracy where there is one, else R², else the loss."""
+    name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
+    return f"{name} {number(metrics[name])}" if name else ""
+
+
+def _with_interval(value: float, ends: Interval | None) -> str:
+    return number(value) if ends is None else f"{number(value)} [{number(ends[0])}, {number(ends[1])}]"
+
+
+def _table(*columns: str, right: Sequence[int] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    return table
+
+
+def _bold(text: str) -> Text:
+    return Text(text, style="bold")

@@ -1,0 +1,1 @@
+"""Beginning from something learned: weights from a file, and which parts of a network stay as they are."""

@@ -1,0 +1,211 @@
+"""Puts weights into a network and says what became of every name. Reads no file (`weights.py`).
+
+Fine-tuning may meet another set of classes: then, and only for the last layer, fresh weights stay and the report says
+so. Everywhere else a shape that differs is an error, because a network half from a file learns half of nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from ft.core.adapt.weights import read_weights
+from ft.core.errors import CheckpointError
+
+__all__ = ["LoadReport", "Mismatch", "load_weights", "read_weights"]
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A name with one shape in the file and another in the network."""
+
+    key: str
+    file: Shape
+    network: Shape
+
+    def __str__(self) -> str:
+        return f"{self.key}: {list(self.file)} in the file, {list(self.network)} in the network"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of every name, in the order of the network, then of the file.
+
+    loaded: taken over. missing: in the network only, fresh. unexpected: in the file only, unused.
+    mismatched: of another shape; only ever in the last layer, and replaced.
+    replaced: names of the last layer that keep fresh weights. reordered: names whose rows were put in the new order of
+    the classes. note: why, for people; empty when neither happened.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    mismatched: tuple[Mismatch, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    reordered: tuple[str, ...] = ()
+    note: str = ""
+
+    def lines(self) -> list[str]:
+        """For people: how many were loaded, then a line for every name that was not."""
+        return [
+            f"loaded: {len(self.loaded)} of {len(self.loaded) + len(self.missing) + len(self.replaced)} tensors",
+            *([self.note] if self.note else []),
+            *(f"replaced, fresh: {key}" for key in self.replaced),
+            *(f"missing in the file, fresh: {key}" for key in self.missing),
+            *(f"unexpected, unused: {key}" for key in self.unexpected),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a JSON file."""
+        return asdict(self)
+
+
+def load_weights(
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    replace_last: bool = False,
+    last_prefixes: Sequence[str] = (),
+    *,
+    old_classes: Sequence[str] | None = None,
+    new_classes: Sequence[str] | None = None,
+) -> LoadReport:
+    """Copy the weights whose names and shapes agree into the module, in place.
+
+    replace_last: the last layer may keep its fresh weights where its number of rows, or its classes, differ.
+    last_prefixes: where the last layer lies (Network.last_prefixes).
+    old_classes, new_classes: the classes of the file's last layer and of the network's, in the order of the rows. The
+        same names in another order: the rows are put in the new order. Other names: the last layer is replaced, even
+        when the numbers agree, because its rows would mean something else.
+
+    Raises CheckpointError, before anything is changed, when no name agrees, when a shape differs elsewhere than in the
+    number of rows of a last layer that may be replaced, and when the classes differ and it may not.
+    """
+    own = module.state_dict()
+    mismatched = tuple(
+        Mismatch(key, tuple(weights[key].shape), tuple(own[key].shape))
+        for key in own
+        if key in weights and weights[key].shape != own[key].shape
+    )
+    _refuse(mismatched, replace_last, last_prefixes)
+    classes = _Classes.compare(own, weights, last_prefixes, old_classes, new_classes)
+    if classes.differ and not replace_last:
+        raise CheckpointError(classes.note)
+    fresh = _same_layers(own, [*(it.key for it in mismatched), *(classes.layer if classes.differ else ())])
+    taken = {key: classes.reorder(key, weights[key]) for key in own if key in weights and key not in fresh}
+    if not taken:
+        raise CheckpointError(_nothing(own, weights))
+    module.load_state_dict(taken, strict=False)
+    report = LoadReport(
+        loaded=tuple(taken),
+        missing=tuple(key for key in own if key not in weights and key not in fresh),
+        mismatched=mismatched,
+        unexpected=tuple(key for key in weights if key not in own),
+        replaced=tuple(key for key in own if key in fresh),
+    )
+    if fresh:
+        return replace(report, note=classes.note or _new_rows(mismatched))
+    return replace(report, reordered=classes.layer, note=classes.note) if classes.rows else report
+
+
+# ---------------------------------------------------------------- classes
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """How the classes of the last layer's rows compare. rows: for each new row the old one, when they only moved."""
+
+    layer: tuple[str, ...] = ()
+    differ: bool = False
+    rows: tuple[int, ...] = ()
+    note: str = ""
+
+    @classmethod
+    def compare(
+        cls,
+        own: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor],
+        last_prefixes: Sequence[str],
+        old: Sequence[str] | None,
+        new: Sequence[str] | None,
+    ) -> _Classes:
+        if old is None or new is None or list(old) == list(new):
+            return cls()
+        layer = _last_layer(own, last_prefixes)
+        if set(old) != set(new):
+            gone, come = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+            changes = [f"without {_few(gone)}"] * bool(gone) + [f"with {_few(come)}"] * bool(come)
+            return cls(layer, differ=True, note=f"the classes differ: the network's are {' and '.join(changes)}")
+        has_rows = layer and all(key not in weights or weights[key].shape[:1] == (len(old),) for key in layer)
+        if not has_rows:  # one logit for two classes, or a last layer of another kind
+            return cls(
+                layer, differ=True, note="the classes come in another order, and the last layer has no row for each"
+            )
+        rows = tuple(list(old).index(name) for name in new)
+        return cls(layer, rows=rows, note="the classes come in another order: the last layer's rows were moved along")
+
+    def reorder(self, key: str, value: Tensor) -> Tensor:
+        return value[list(self.rows)] if self.rows and key in self.layer else value
+
+
+def _last_layer(own: Mapping[str, Tensor], prefixes: Sequence[str]) -> tuple[str, ...]:
+    """The names of the last module inside the last unit that has a matrix: its rows are the classes."""
+    inside = [key for key in own if _lies_in(key, prefixes)]
+    matrices = [key for key in inside if own[key].ndim >= 2]
+    return tuple(key for key in inside if matrices and _parent(key) == _parent(matrices[-1]))
+
+
+# ---------------------------------------------------------------- shapes
+
+
+def _other_row_count(it: Mismatch, last_prefixes: Sequence[str]) -> bool:
+    """Whether a mismatch is what another number of classes looks like: the last layer, and only its rows."""
+    return _lies_in(it.key, last_prefixes) and len(it.file) == len(it.network) > 0 and it.file[1:] == it.network[1:]
+
+
+def _same_layers(own: Mapping[str, Tensor], keys: Sequence[str]) -> set[str]:
+    """All names of the modules that these lie in: a layer is replaced as a whole, never its weight without its bias."""
+    parents = {_parent(key) for key in keys}
+    return {key for key in own if _parent(key) in parents}
+
+
+def _lies_in(key: str, prefixes: Sequence[str]) -> bool:
+    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _parent(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+# ---------------------------------------------------------------- messages
+
+
+def _refuse(mismatched: Sequence[Mismatch], replace_last: bool, last_prefixes: Sequence[str]) -> None:
+    """An error that lists every shape that differs where none may."""
+    elsewhere = [it for it in mismatched if not _other_row_count(it, last_prefixes)]
+    if elsewhere or (mismatched and not replace_last):
+        listed = "\n".join(f"  {it}" for it in mismatched)
+        hint = "" if elsewhere else "\nonly the last layer differs: fine-tuning can replace it"
+        raise CheckpointError(f"these weights belong to another network; shapes that differ:\n{listed}{hint}")
+
+
+def _nothing(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    if set(own) & set(weights):
+        return "only the last layer is in the file, and its classes are others: nothing of it can be used"
+    return (
+        "none of the file's weights belongs to this network: "
+        f"the file has {_few(list(weights))}; the network has {_few(list(own))}"
+    )
+
+
+def _new_rows(mismatched: Sequence[Mismatch]) -> str:
+    first = mismatched[0]
+    return f"the last layer is new: it has {first.network[0]} outputs, the file's had {first.file[0]}"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

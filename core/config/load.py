@@ -1,0 +1,203 @@
+"""A file, a text or a stored tree -> `Loaded`: the typed experiment, and where in which file each value stands.
+
+The order is: read, lay over the bases, lay the overrides on top, expand the environment, let the stages inherit, check.
+Everything wrong is reported at once, in the order of the places. The only entrance for those outside `config`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from ft.core.config.checks import contradictions
+from ft.core.config.compose import absolute_python, compose
+from ft.core.config.env import expand
+from ft.core.config.inherit import inherit
+from ft.core.config.nodes import Node, Position, child, entries, find, from_plain, to_plain, with_value
+from ft.core.config.overrides import apply_overrides
+from ft.core.config.schema import SECTIONS, EvalSection, Experiment, FinetuneSection, TrainSection
+from ft.core.config.validate import Fault, problem_of, validate
+from ft.core.config.write import dump
+from ft.core.config.yaml import parse, read_file
+from ft.core.errors import ConfigError, Problem, TreePath
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An experiment that was read.
+
+    experiment: its settings; a stage that the file does not name is None.
+    complete: the same with every stage filled in.
+    written: the composed tree as the files and the command line have it, for the places of errors.
+    expanded: that tree with the environment's values and what stages inherit.
+    """
+
+    experiment: Experiment
+    complete: Experiment
+    written: Node
+    expanded: Node
+
+    @overload
+    def stage(self, name: Literal["finetune"]) -> FinetuneSection: ...
+
+    @overload
+    def stage(self, name: Literal["train", "finetune"]) -> TrainSection: ...
+
+    def stage(self, name: Literal["train", "finetune"]) -> TrainSection:
+        """The settings of a stage, complete: inherited and default where the file says nothing."""
+        section = getattr(self.complete, name)
+        assert isinstance(section, TrainSection)
+        return section
+
+    @property
+    def eval(self) -> EvalSection:
+        """The settings of the evaluation, complete; its batch size is train's where the file gives none."""
+        assert self.complete.eval is not None
+        return self.complete.eval
+
+    def named_stages(self) -> list[str]:
+        """The stages that the file names, in the order they run."""
+        return [stage for stage in SECTIONS if getattr(self.experiment, stage) is not None]
+
+    def resolved(self, *stages: str) -> dict[str, Any]:
+        """Every setting with its value, environment unexpanded; reads back as an equal experiment.
+
+        stages: stages to write although the file does not name them.
+        """
+        tree = _plain_lists(self.experiment.model_dump(by_alias=True))
+        for stage in SECTIONS:
+            if stage in stages:
+                tree[stage] = _plain_lists(getattr(self.complete, stage).model_dump(by_alias=True))
+            elif tree[stage] is None:
+                del tree[stage]
+        _put_back(tree, self.expanded)
+        assert isinstance(tree, dict)
+        return tree
+
+    def resolved_yaml(self, *stages: str) -> str:
+        """`resolved` as the text of a file."""
+        return dump(self.resolved(*stages))
+
+    def locate(self, error: ConfigError) -> ConfigError:
+        """The same error with every problem about a setting at its place: its own, or its nearest mapping's."""
+        if not any(problem.path and problem.where is None for problem in error.problems):
+            return error
+        return ConfigError(*(_located(problem, self.written) for problem in error.problems))
+
+    @contextmanager
+    def locating(self) -> Iterator[None]:
+        """Locate every ConfigError that leaves the block."""
+        try:
+            yield
+        except ConfigError as error:
+            located = self.locate(error)
+            if located is error:
+                raise
+            raise located from error
+
+
+def load_experiment(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    text: str | None = None,
+    tree: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Read an experiment. text: the file's content, when it was read already. tree: plain values in place of a file.
+
+    Raises ConfigError with everything that is wrong, each problem at its place.
+    """
+    file = str(path) if path is not None else "experiment"
+    problems: list[Problem] = []
+    if tree is None and (path is not None or text is not None):
+        root, problems = parse(read_file(path) if text is None and path is not None else text or "", file)
+    else:
+        root = from_plain(dict(tree or {}), Position(file))
+    root = compose(root, path.parent if path is not None else Path(), problems, (path,) if path is not None else ())
+    return _load(root, overrides, problems, file)
+
+
+def load_resolved(tree: Mapping[str, Any], overrides: Sequence[str] = (), name: str = "experiment") -> Loaded:
+    """The experiment that `Loaded.resolved` wrote, from the checkpoint called `name`. Raises as `load_experiment`."""
+    return _load(from_plain(dict(tree), Position(name)), overrides, [], name)
+
+
+def _load(root: Node, overrides: Sequence[str], problems: list[Problem], file: str) -> Loaded:
+    written = absolute_python(apply_overrides(root, overrides, problems), Path())
+    expanded, outcome = _validate(inherit(expand(written, problems)))
+    tree, shown = to_plain(expanded), to_plain(expanded, raw=True)
+    faults = [*(outcome if isinstance(outcome, list) else ()), *contradictions(tree)]
+    for fault in faults:
+        own = replace(fault, path=_source(fault.path, written))
+        problems.append(_located(problem_of(own, tree, shown), written))
+    if isinstance(outcome, list) or problems:
+        raise ConfigError(*sorted(dict.fromkeys(problems), key=lambda problem: _order(problem, file)))
+    absent = {stage: None for stage in SECTIONS if (child(written, stage) or Node(None, root.at)).value is None}
+    return Loaded(outcome.model_copy(update=absent), outcome, written, expanded)
+
+
+def _validate(root: Node) -> tuple[Node, Experiment | list[Fault]]:
+    """The typed tree. A setting that wants text gets it as written from the command line and the environment."""
+    outcome = validate(to_plain(root))
+    if not isinstance(outcome, list):
+        return root, outcome
+    unquoted = [fault.path for fault in outcome if fault.kind == "string_type" and _unquoted(root, fault.path)]
+    for path in unquoted:
+        node, _ = find(root, path)
+        root = with_value(root, path, replace(node, value=node.text))
+    return root, validate(to_plain(root)) if unquoted else outcome
+
+
+def _unquoted(root: Node, path: TreePath) -> bool:
+    """Whether YAML, and not the user's file, made something else than text of this value."""
+    node, depth = find(root, path)
+    outside = node.at.line is None or node.raw is not None
+    return depth == len(path) and outside and node.text is not None and not isinstance(node.value, str | dict | list)
+
+
+def _source(path: TreePath, written: Node) -> TreePath:
+    """Where a value comes from: train, for what another stage inherited."""
+    if path[:1] not in (("finetune",), ("eval",)):
+        return path
+    theirs: TreePath = ("train", *path[1:])
+    return theirs if find(written, theirs)[1] > max(find(written, path)[1], 1) else path
+
+
+def _located(problem: Problem, written: Node) -> Problem:
+    if problem.where is not None or not problem.path:
+        return problem
+    return replace(problem, where=str(find(written, _source(problem.path, written))[0].at))
+
+
+def _order(problem: Problem, file: str) -> tuple[bool, bool, str, int, int]:
+    """Sorts by place: the file itself, its bases, the command line."""
+    where = problem.where or ""
+    found = re.fullmatch(r"(.*):(\d+):(\d+)", where, re.DOTALL)
+    if where.startswith("command line: "):
+        return True, True, "", 0, 0  # these keep the order they were given in
+    name, line, column = (found[1], int(found[2]), int(found[3])) if found else (where, 0, 0)
+    return False, name != file, name, line, column
+
+
+def _plain_lists(value: Any) -> Any:
+    """Tuples as lists, all the way down."""
+    if isinstance(value, dict):
+        return {key: _plain_lists(item) for key, item in value.items()}
+    return [_plain_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _put_back(tree: Any, node: Node) -> None:
+    """Write what stood in the file where a value came from the environment."""
+    pairs = enumerate(node.value) if isinstance(node.value, list) else entries(node).items()
+    for key, item in pairs:
+        try:
+            below = tree[key]
+        except (KeyError, IndexError, TypeError):  # not a setting of the experiment as it came out
+            continue
+        if item.raw is not None:
+            tree[key] = item.raw
+        else:
+            _put_back(below, item)

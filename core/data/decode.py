@@ -1,0 +1,112 @@
+"""Picture files and arrays -> uint8 (C, H, W) of one size, by one path: training and prediction see the same pixels.
+
+A picture is turned as its EXIF tag says, made grey or RGB (transparency is dropped, as most trainers do; of 16 bits
+the upper 8 stay, rounded), scaled until it covers the size, antialiased, and cropped at the centre. Of several frames
+the first counts. Pillow decodes; torch is not needed here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from ft.core.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Result = TypeVar("Result")
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb: 268 MB as RGB
+GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """One file as uint8 `shape` = (C, H, W). Raises DataError naming the file."""
+    out = np.empty(shape, dtype=np.uint8)
+    _read_into(path, out)
+    return out
+
+
+def read_all(paths: list[Path], size: tuple[int, int], channels: int | None) -> np.ndarray:
+    """Files as uint8 (N, C, H, W), read by threads. channels None: 1 if all are grey, else 3.
+
+    Raises DataError naming the first file that cannot be read.
+    """
+    out = np.empty((len(paths), channels or 3, *size), dtype=np.uint8)
+    grey = _in_threads(lambda row: _read_into(paths[row], out[row]), range(len(paths)))
+    return out[:, :1].copy() if channels is None and all(grey) else out
+
+
+def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """uint8 (N, h, w, C') with 1 or 3 channels -> uint8 (N, *shape), fitted as files are."""
+    from PIL import Image
+
+    out = np.empty((len(arrays), *shape), dtype=np.uint8)
+
+    def fit_row(row: int) -> None:
+        pixels = arrays[row, ..., 0] if arrays.shape[-1] == 1 else arrays[row]
+        _fit_into(Image.fromarray(np.ascontiguousarray(pixels)), out[row])
+
+    _in_threads(fit_row, range(len(arrays)))
+    return out
+
+
+def _in_threads(work: Callable[[int], Result], rows: range) -> list[Result]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock while it decodes
+        return list(pool.map(work, rows))
+
+
+def _read_into(path: Path, out: np.ndarray) -> bool:
+    """Fill out, uint8 (C, H, W), from a file; whether the file is grey. Raises DataError naming it."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise DataError(f"{path}: {opened.width} x {opened.height} pixels; the limit is {MAX_PIXELS:,} in all")
+            opened.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
+            grey = opened.mode in GREY_MODES
+            ImageOps.exif_transpose(opened, in_place=True)
+            _fit_into(opened, out)
+            return grey
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all of these come from Pillow
+        raise DataError(f"{path}: cannot be read as a picture: {error}") from error
+
+
+def _fit_into(image: Image.Image, out: np.ndarray) -> None:
+    """Convert, scale to cover and crop at the centre into out, uint8 (C, H, W)."""
+    from PIL import Image
+
+    channels, height, width = out.shape
+    image = _plain(image).convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        scale = max(width / image.width, height / image.height)
+        wide, tall = min(width / scale, image.width), min(height / scale, image.height)
+        left, top = int((image.width - wide) / 2), int((image.height - tall) / 2)
+        image = image.resize((width, height), Image.Resampling.BILINEAR, box=(left, top, left + wide, top + tall))
+    out[:] = np.moveaxis(np.asarray(image).reshape(height, width, channels), -1, 0)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """16 bits as 8, a transparent palette as RGBA, others as they are. Raises ValueError for floats and 32 bits."""
+    from PIL import Image
+
+    if image.mode == "P" and "transparency" in image.info:
+        return image.convert("RGBA")  # Pillow warns when it is to drop such a transparency at once
+    if image.mode == "F":
+        raise ValueError("its pixels are floats of unknown range; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ValueError("its pixels have 32 bits; save it with 8 or 16")
+    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))

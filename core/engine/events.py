@@ -1,0 +1,79 @@
+"""What the loop tells the world. Frozen facts; consumers (files, checkpoints, progress) decide what to do with them.
+
+Between two events the loop is at a step boundary: its `state_dict` taken then is complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ft.core.engine.evaluate import Evaluation
+
+
+@dataclass(frozen=True)
+class Started:
+    """The loop begins, or goes on when `step` is not 0."""
+
+    step: int
+    epoch: int
+    epochs: int
+    steps_per_epoch: int
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One optimizer step was taken. Costs no host sync: the loss stays on the device until `Logged`."""
+
+    step: int
+    epoch: int
+    examples: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Means over the steps since the last `Logged`. lr: of the first parameter group, in the last step."""
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    examples_per_s: float
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The validation split was evaluated. value: the monitored metric; is_best: better than all before."""
+
+    step: int
+    epoch: int
+    evaluation: Evaluation
+    metrics: dict[str, float]
+    monitor: str
+    value: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """All batches of an epoch were seen. epoch counts from 1 here, as people count finished epochs."""
+
+    step: int
+    epoch: int
+    train_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The loop is over. reason: "epochs", "max_steps" or "patience"."""
+
+    step: int
+    epoch: int
+    reason: str
+    best_epoch: int | None
+    best_step: int | None
+    best_value: float | None
+
+
+Event = Started | Stepped | Logged | Validated | EpochEnded | Finished

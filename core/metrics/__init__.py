@@ -1,0 +1,1 @@
+"""Scores of a model's answers: streaming sums that add up over batches and processes, and what they come to."""

@@ -1,0 +1,69 @@
+"""What an output column needs of the model: a head knows its size, its loss, how to read its answers and its scores.
+
+A head has no weights: the last layer belongs to the network, which gives `raw` (B, size), and the head only says
+how large it must be. So a head is plain values, and evaluation needs nothing but the checkpoint to rebuild it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from ft.core.metrics.scores import Accumulator
+
+Direction = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Raw outputs in the user's terms.
+
+    prediction: (B,); the index of the class, int64, or the number in the user's units, float32.
+    probabilities: float32 (B, K) in 0..1, rows sum to 1; None for a number.
+    """
+
+    prediction: Tensor
+    probabilities: Tensor | None = None
+
+
+class Head(Protocol):
+    """One output of the model.
+
+    name: the output column's.
+    size: how many values per example the model gives, the length of `raw`'s last axis.
+    weight: the share of this output's loss in the total.
+    main_metric: what chooses the best checkpoint when the experiment does not say.
+    higher_is_better: whether a larger main metric is the better one.
+    """
+
+    name: str
+    size: int
+    weight: float
+    main_metric: str
+    higher_is_better: bool
+
+    def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
+        """The loss summed over the batch: raw (B, size) of any float type, targets (B,) -> scalar float32.
+
+        Sums over any pieces of a batch, added and divided by their added denominators, equal the mean over the batch.
+        """
+
+    def denominator(self, targets: Tensor) -> Tensor:
+        """What the summed loss is divided by: targets (B,) -> scalar float32 on their device; no host sync."""
+
+    def decode(self, raw: Tensor) -> Decoded:
+        """raw (B, size) -> answers in the user's terms."""
+
+    def scores(self) -> Accumulator:
+        """Fresh sums for one split."""
+
+    def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
+        """Add a batch, raw (B, size) and targets (B,), to sums that `scores()` gave."""
+
+    def metric_names(self) -> list[str]:
+        """Every metric this head can report, `loss` included."""
+
+    def direction(self, metric: str) -> Direction:
+        """Whether `metric`, one of `metric_names()`, is better when larger or when smaller."""

@@ -1,0 +1,159 @@
+"""The head of a category: one of K classes, by cross-entropy over K logits or over a single one for two classes.
+
+The single logit of binary cross-entropy stands against a fixed zero for the first class: the softmax of (0, z) is
+(1 - sigmoid(z), sigmoid(z)), so both forms share one loss, one decoding and one set of metrics, label smoothing and
+class weights included. Smoothing follows Szegedy et al., "Rethinking the Inception Architecture" (2016), as
+torch.nn.functional.cross_entropy does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ft.core.config.schema import CategoryOutput
+from ft.core.config.suggest import nearest
+from ft.core.errors import ConfigError, Problem
+from ft.core.metrics.classification import CategoryScores, asked_top_k, default_top_k, metric_names
+from ft.core.metrics.scores import Accumulator
+from ft.core.models.heads.base import Decoded, Direction
+
+
+class CategoryHead:
+    """Targets are class indices, int64 (B,).
+
+    classes: names in the order of the indices.
+    binary: one logit, for the second of two classes, instead of one per class.
+    label_smoothing: share of the target spread evenly over all classes, 0 to below 1.
+    class_weights: one per class, positive; the mean loss then divides by the weights of the targets, as torch does.
+    top_k: which top-k accuracies to report; left out: top-5 above five classes.
+    """
+
+    main_metric = "accuracy"
+    higher_is_better = True
+
+    def __init__(
+        self,
+        name: str,
+        classes: Sequence[str],
+        *,
+        binary: bool = False,
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+        weight: float = 1.0,
+        top_k: Sequence[int] | None = None,
+    ) -> None:
+        assert not binary or len(classes) == 2, f"one logit for {len(classes)} classes"
+        assert class_weights is None or len(class_weights) == len(classes), "a weight per class"
+        self.name = name
+        self.size = 1 if binary else len(classes)
+        self.weight = weight
+        self.classes = list(classes)
+        self._binary = binary
+        self._smoothing = label_smoothing
+        self._class_weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self._top_k = default_top_k(len(classes)) if top_k is None else tuple(top_k)
+
+    @classmethod
+    def from_settings(
+        cls, name: str, settings: CategoryOutput, state: Mapping[str, Any], asked: Iterable[str] = ()
+    ) -> CategoryHead:
+        """As `make_head` says. Raises ConfigError for binary cross-entropy over other than two classes, and for
+        weights of classes that do not exist."""
+        classes = list(state["classes"])
+        binary = settings.loss == "binary_cross_entropy"
+        if binary and len(classes) != 2:
+            message = f"binary_cross_entropy needs two classes and {name} has {len(classes)}; use cross_entropy"
+            raise ConfigError(Problem(message, ("outputs", name, "loss")))
+        return cls(
+            name,
+            classes,
+            binary=binary,
+            label_smoothing=settings.label_smoothing,
+            class_weights=_resolved_weights(name, settings, classes, state),
+            weight=settings.weight,
+            top_k=sorted({*default_top_k(len(classes)), *asked_top_k(asked, len(classes))}),
+        )
+
+    def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
+        """raw: logits (B, size). targets: int64 (B,). -> scalar float32."""
+        return functional.cross_entropy(
+            self._logits(raw),
+            targets,
+            weight=self._weights_on(raw.device),
+            reduction="sum",
+            label_smoothing=self._smoothing,
+        )
+
+    def denominator(self, targets: Tensor) -> Tensor:
+        """How many targets, or the sum of their classes' weights."""
+        weights = self._weights_on(targets.device)
+        if weights is None:
+            return torch.full((), len(targets), dtype=torch.float32, device=targets.device)
+        return weights[targets].sum()
+
+    def decode(self, raw: Tensor) -> Decoded:
+        """Probabilities float32 (B, K), also with a single logit, and the index of the largest. NaN stays NaN."""
+        probabilities = self._logits(raw).softmax(dim=1, dtype=torch.float32)  # (B, K)
+        return Decoded(probabilities.argmax(dim=1), probabilities)
+
+    def scores(self) -> CategoryScores:
+        return CategoryScores(self.classes, self._top_k)
+
+    def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
+        scores.update(self._logits(raw), targets)
+
+    def metric_names(self) -> list[str]:
+        return ["loss", *metric_names(self._top_k)]
+
+    def direction(self, metric: str) -> Direction:
+        return "min" if metric == "loss" else "max"
+
+    def _logits(self, raw: Tensor) -> Tensor:
+        """(B, size) of any float type -> float32 (B, K): a sum in 16 bits loses its last digits, in fp16 its range."""
+        return functional.pad(raw.float(), (1, 0)) if self._binary else raw.float()
+
+    def _weights_on(self, device: torch.device) -> Tensor | None:
+        """The class weights, moved once to where the data are.
+
+        Moved outside inference mode: else a first evaluation would leave weights that training may not use.
+        """
+        if self._class_weights is not None and self._class_weights.device != device:
+            with torch.inference_mode(False):
+                self._class_weights = self._class_weights.to(device)
+        return self._class_weights
+
+
+def _resolved_weights(
+    name: str, settings: CategoryOutput, classes: Sequence[str], state: Mapping[str, Any]
+) -> list[float] | None:
+    match settings.class_weights:
+        case None:
+            return None
+        case "balanced":
+            return balanced_weights(state["counts"])
+        case named:
+            problems = [_unknown_class(name, given, classes) for given in named if given not in classes]
+            if problems:
+                raise ConfigError(*problems)
+            return [named.get(one, 1.0) for one in classes]
+
+
+def balanced_weights(counts: Sequence[int]) -> list[float]:
+    """The inverse of each class's share of the training examples, divided by K: 1 for all when they are even.
+
+    A class without examples is weighed as if it had one.
+    """
+    total = sum(counts)
+    return [total / (len(counts) * max(1, count)) for count in counts]
+
+
+def _unknown_class(name: str, given: str, classes: Sequence[str]) -> Problem:
+    near = nearest(given, classes)
+    shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    hint = f"did you mean {near}?" if near else f"the classes are {shown}"
+    return Problem(f"{given} is not a class of {name}; {hint}", ("outputs", name, "class_weights", given))

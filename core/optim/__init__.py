@@ -1,0 +1,1 @@
+"""How weights move: which parameters decay, by which rule they step, and how large each step is."""

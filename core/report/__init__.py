@@ -1,0 +1,1 @@
+"""Results become something to read. Nothing is measured here."""

@@ -1,0 +1,80 @@
+"""What a report is made of: plain values, gathered by the stage that ran. How they look is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ft.core.metrics.scores import Scores
+from ft.core.report.gates import GateResult
+
+ScoresBySplit = Mapping[str, Mapping[str, Scores]]  # split -> output -> scores
+
+
+@dataclass(frozen=True)
+class MainMetric:
+    """The metric that speaks for an output, and which way it is better."""
+
+    name: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One validation. train_loss: the mean since the one before; metrics: by flat name, as in metrics.jsonl."""
+
+    epoch: int
+    step: int
+    train_loss: float | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How many numbers the network holds, and how many of them learn."""
+
+    total: int
+    trainable: int
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One stage of one run.
+
+    run_path: the run's folder, as the user would type it. command: what repeats the run, exactly.
+    main: output -> the metric that speaks for it. scores, loss: by split; of the weights that are kept.
+    history: the validations in order; best_step: the step of the one that was chosen; monitor: the metric it was
+        chosen by, as a flat name.
+    parent: where the starting weights came from; parent_scores: theirs, on the same examples.
+    seconds: wall-clock time. data: one line. settings: the resolved experiment as YAML.
+    environment: fact -> value. files: what -> path. notes: sentences that a reader must not miss.
+    """
+
+    name: str
+    stage: Literal["train", "finetune", "eval"]
+    run_path: str
+    command: str
+    main: Mapping[str, MainMetric]
+    scores: ScoresBySplit
+    loss: Mapping[str, float] = field(default_factory=dict)
+    history: Sequence[HistoryRow] = ()
+    best_step: int | None = None
+    monitor: str | None = None
+    parent: str | None = None
+    parent_scores: ScoresBySplit = field(default_factory=dict)
+    parameters: Parameters | None = None
+    seconds: float | None = None
+    device: str = ""
+    precision: str = ""
+    data: str = ""
+    gates: Sequence[GateResult] = ()
+    settings: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def split(self) -> str | None:
+        """The split that the verdict is about: test where it was judged, else validation, else training."""
+        return next((split for split in ("test", "val", "train") if split in self.scores), None)

@@ -1,0 +1,37 @@
+"""Checks that come before any work: what would fail at the end must fail at the start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ft.core.build import known_metrics
+from ft.core.config.schema import EvalSection
+from ft.core.errors import ConfigError, ResourceError
+from ft.core.models.heads import Head
+from ft.core.report.gates import unknown_metrics, upside_down
+
+
+def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
+    """Raise ConfigError for every metric of `eval:` that no output reports, or that no gate can hold from below."""
+    known = known_metrics(heads)
+    lower = [name for name, direction in known.items() if direction == "min"]
+    problems = [
+        *unknown_metrics(settings.min, known, ("eval", "min")),
+        *upside_down(settings.min, lower, ("eval", "min")),
+        *unknown_metrics(settings.metrics or [], known, ("eval", "metrics")),
+    ]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def check_writable(runs_dir: Path) -> None:
+    """Raise ResourceError when no run can be kept in `runs_dir`; makes the folder. Quick."""
+    hint = "choose another folder with --runs-dir or FT_RUNS"
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot make the folder {runs_dir}: {error.strerror}; {hint}") from error
+    if not os.access(runs_dir, os.W_OK | os.X_OK):
+        raise ResourceError(f"cannot write in {runs_dir}: permission denied; {hint}")

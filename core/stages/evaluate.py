@@ -1,0 +1,176 @@
+"""Judging a checkpoint: the network is rebuilt from what the file holds, the data are read again, gates decide."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ft.core.build import Machine, build_heads, build_loader, build_machine, build_model
+from ft.core.config.load import Loaded, load_experiment
+from ft.core.config.schema import EvalSection, Experiment
+from ft.core.data.columns import Column, column_from_state
+from ft.core.data.outline import settle_columns
+from ft.core.data.prepare import Data, prepare_with
+from ft.core.engine.evaluate import Evaluation, evaluate
+from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
+from ft.core.models.heads import Head
+from ft.core.models.network import Network
+from ft.core.report.gates import check_gates
+from ft.core.stages.checks import check_metrics
+from ft.core.stages.notices import Notice
+from ft.core.stages.options import Options
+from ft.core.stages.reporting import write_eval_report
+from ft.core.stages.results import EvalResult
+from ft.core.stages.subject import Subject, is_config
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A checkpoint's model, ready to answer."""
+
+    experiment: Experiment
+    machine: Machine
+    inputs: dict[str, Column]
+    outputs: dict[str, Column]
+    heads: dict[str, Head]
+    network: Network
+
+
+def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
+    """Network, heads and columns from the checkpoint alone, with its weights. Raises CheckpointError on a misfit."""
+    checkpoint, experiment = subject.checkpoint, subject.loaded.experiment
+    assert checkpoint is not None
+    machine = build_machine(experiment)
+    inputs, outputs = (
+        {name: column_from_state(state) for name, state in checkpoint["columns"][side].items()}
+        for side in ("inputs", "outputs")
+    )
+    _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+    heads = build_heads(settings, outputs, checkpoint["class_counts"], asked)
+    network = build_model(experiment, inputs, heads, machine.device)
+    try:
+        network.module.load_state_dict(checkpoint["weights"])
+    except RuntimeError as error:
+        raise CheckpointError(f"{subject.path}: its weights do not fit its own network: {error}") from error
+    return Rebuilt(experiment, machine, inputs, outputs, heads, network)
+
+
+def judge(
+    subject: Subject,
+    options: Options,
+    *,
+    split: str | None = None,
+    minimum: Mapping[str, float] | None = None,
+    other_data: Path | None = None,
+    data: Data | None = None,
+) -> EvalResult:
+    """Evaluate a checkpoint on a split and check its gates. Failed gates are in the result, not an error.
+
+    split, minimum: the command line's; they win over `eval:`, gate by gate. other_data: a YAML file or folder to read
+    instead of the experiment's own data. data: what an earlier stage of this process prepared.
+    Raises DivergedError when the model's answers are not finite.
+    """
+    with subject.loaded.locating():
+        started = time.perf_counter()
+        settings = _settings(subject.loaded, split, minimum or {})
+        rebuilt = rebuild(subject, [*(settings.metrics or []), *settings.min])
+        check_metrics(settings, rebuilt.heads)
+        for reason in rebuilt.machine.reasons:
+            options.on_notice(Notice("choice", reason))
+        data = data or _read(subject, rebuilt, settings, other_data)
+        evaluation = _evaluate(rebuilt, data, settings, smoke=options.smoke)
+        result = _result(subject, rebuilt, settings, data, evaluation, time.perf_counter() - started)
+        if subject.run is not None and other_data is None and not options.smoke:
+            _record(subject, result, rebuilt, options)
+        return result
+
+
+def _settings(loaded: Loaded, split: str | None, minimum: Mapping[str, float]) -> EvalSection:
+    settings = loaded.eval
+    changes: dict[str, Any] = {"min": {**settings.min, **minimum}}
+    if split is not None:
+        changes["split"] = split
+    return settings.model_copy(update=changes)
+
+
+def _read(subject: Subject, rebuilt: Rebuilt, settings: EvalSection, other: Path | None) -> Data:
+    section = subject.loaded.experiment.data if other is None else _other_data(subject.loaded, other)
+    return prepare_with(section, rebuilt.inputs, rebuilt.outputs, only={settings.split})
+
+
+def _other_data(loaded: Loaded, path: Path) -> Any:
+    """`--data`: the `data:` section of another YAML file, or another folder for the same kind of source."""
+    if is_config(path):
+        return load_experiment(path).experiment.data
+    section = loaded.experiment.data
+    if "root" not in type(section).model_fields:
+        raise ConfigError(f"--data {path}: the source {section.source} reads no folder; name a YAML file with data:")
+    if not path.exists():
+        raise ConfigError(f"--data {path}: there is no such file or folder")
+    return section.model_copy(update={"root": str(path)})
+
+
+def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: bool) -> Evaluation:
+    if settings.split not in data.examples:
+        there = [name for name in ("val", "train") if name in data.examples or name in data.splits]
+        raise ConfigError(
+            Problem(
+                f"the data have no {settings.split} split; "
+                f"{'use --split ' + there[0] if there else 'set data.split'}, or set data.split.{settings.split}",
+                ("eval", "split"),
+            )
+        )
+    train = rebuilt.experiment.train
+    size = settings.batch_size or (train.batch_size if train else 128)
+    loader = build_loader(
+        data.examples[settings.split], rebuilt.inputs, rebuilt.network, rebuilt.machine, size, smoke=smoke
+    )
+    evaluation = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
+    broken = sum(scores.nonfinite for scores in evaluation.scores.values())
+    if broken or not math.isfinite(evaluation.loss):
+        raise DivergedError(
+            f"the model's answers are NaN or infinite for {broken} of {evaluation.examples} examples of the "
+            f"{settings.split} split: these weights have diverged, or {rebuilt.machine.precision.name} is too "
+            "coarse for them (precision=fp32)"
+        )
+    return evaluation
+
+
+def _result(
+    subject: Subject, rebuilt: Rebuilt, settings: EvalSection, data: Data, evaluation: Evaluation, seconds: float
+) -> EvalResult:
+    metrics, intervals = evaluation.metrics(), evaluation.intervals()
+    shown = {name: metrics[name] for name in settings.metrics} if settings.metrics else metrics
+    heads = rebuilt.heads
+    assert subject.checkpoint is not None
+    assert subject.path is not None
+    return EvalResult(
+        name=rebuilt.experiment.name,
+        stage=subject.checkpoint["stage"],
+        checkpoint=subject.path,
+        run=subject.run.path if subject.run else None,
+        split=settings.split,
+        data=data.found,
+        evaluation=evaluation,
+        metrics=shown,
+        intervals={name: interval for name, interval in intervals.items() if name in shown},
+        main_metric=next(iter(heads.values())).main_metric if len(heads) == 1 else "loss",
+        gates=check_gates(settings.min, metrics, intervals),
+        seconds=seconds,
+        device=str(rebuilt.machine.device),
+        precision=rebuilt.machine.precision.name,
+    )
+
+
+def _record(subject: Subject, result: EvalResult, rebuilt: Rebuilt, options: Options) -> None:
+    """Evaluating a run writes into it."""
+    assert subject.run is not None
+    status = subject.run.status()
+    subject.run.set_status(
+        replace(status, evaluations={**status.evaluations, result.split: result.evaluation.metrics()})
+    )
+    write_eval_report(subject.run, result, subject.loaded.resolved_yaml(), rebuilt.heads, options)

@@ -1,0 +1,228 @@
+"""Training and fine-tuning: the same stage, the same loop. Fine-tuning has weights to start from and may freeze."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ft.core.adapt.loading import LoadReport
+from ft.core.build import Fit, Machine, build_fit, build_heads, build_machine, build_model, column_states
+from ft.core.config.load import Loaded
+from ft.core.data.prepare import Data, prepare_data
+from ft.core.engine.board import BoardWriter, board_is_installed
+from ft.core.engine.consumers import CheckpointWriter, MetricsFile
+from ft.core.engine.evaluate import Evaluation, evaluate
+from ft.core.engine.events import Event, Finished
+from ft.core.runtime.machine import facts
+from ft.core.stages.checks import check_metrics, check_writable
+from ft.core.stages.notices import Notice
+from ft.core.stages.options import Options
+from ft.core.stages.reporting import History, write_fit_report
+from ft.core.stages.results import FitResult
+from ft.core.stages.runs import RunFolder, create_run
+from ft.core.stages.start import Start, finetuning_start, load_start, training_start
+from ft.core.stages.subject import Subject
+
+Stage = Literal["train", "finetune"]
+
+
+def train(loaded: Loaded, options: Options, data: Data | None = None) -> tuple[FitResult, Data]:
+    """Train the experiment. data: what an earlier stage of the same process prepared. Returns it for the next."""
+    start = training_start(loaded.experiment)
+    return _fit(loaded, "train", start, options, data)
+
+
+def finetune(
+    subject: Subject, options: Options, weights: Path | None = None, data: Data | None = None
+) -> tuple[FitResult, Data]:
+    """Fine-tune from the weights that `finetuning_start` finds; weights: the command line's `--from`."""
+    start = finetuning_start(subject, weights, options.runs_dir)
+    return _fit(subject.loaded, "finetune", start, options, data)
+
+
+def _fit(
+    loaded: Loaded, stage: Stage, start: Start | None, options: Options, data: Data | None
+) -> tuple[FitResult, Data]:
+    with loaded.locating():
+        started = time.perf_counter()
+        check_writable(options.runs_dir)
+        prepared = _prepare(loaded, stage, start, options, data)
+        run = create_run(options.runs_dir, loaded.experiment.name, stage, start.parent if start else None)
+        with _ending(run):
+            result = _drive(prepared, run, options, started)
+        return result, prepared.data
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Everything a fit needs, built and checked before its run's folder is made."""
+
+    loaded: Loaded
+    stage: Stage
+    start: Start | None
+    machine: Machine
+    data: Data
+    fit: Fit
+    loading: LoadReport | None
+    before: Evaluation | None
+
+
+def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options, data: Data | None) -> _Prepared:
+    experiment, settings = loaded.experiment, loaded.stage(stage)
+    options.on_notice(Notice("stage", f"{stage} {experiment.name}"))
+    machine = build_machine(experiment)
+    for reason in machine.reasons:
+        options.on_notice(Notice("choice", reason))
+    if data is None:
+        data = prepare_data(
+            experiment.data, experiment.inputs, experiment.outputs, only={"train", "val"}, keep=_kept_columns(start)
+        )
+        options.on_notice(Notice("data", data.summary()))
+    asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *([settings.monitor] if settings.monitor else [])]
+    heads = build_heads(data.output_settings, data.outputs, data.class_counts, asked)
+    check_metrics(loaded.eval, heads)
+    network = build_model(experiment, data.inputs, heads, machine.device)
+    loading = None
+    if start is not None:
+        options.on_notice(Notice("weights", f"starting from {start.path} ({start.why})"))
+        loading = load_start(start, network, heads, replace_last=stage == "finetune")
+        total, *differences = loading.lines()
+        options.on_notice(Notice("weights", total, tuple(differences)))
+    fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
+    if fit.freeze is not None:
+        *patterns, total = fit.freeze.lines()
+        options.on_notice(Notice("freeze", total, tuple(patterns)))
+    before = None
+    if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:
+        before = evaluate(network, fit.loop.validation, list(heads.values()), machine.precision)
+    return _Prepared(loaded, stage, start, machine, data, fit, loading, before)
+
+
+def _kept_columns(start: Start | None) -> dict[str, dict[str, Any]]:
+    """Fine-tuning keeps the normalisation its weights were trained with."""
+    return start.checkpoint["columns"]["inputs"] if start is not None and start.checkpoint is not None else {}
+
+
+def _drive(prepared: _Prepared, run: RunFolder, options: Options, started: float) -> FitResult:
+    """Run the loop with its consumers, then write the report and close the run."""
+    _describe_run(prepared, run)
+    fit, history = prepared.fit, History()
+    consumers: list[Callable[[Event], None]] = [
+        MetricsFile(run.path / "metrics.jsonl"),
+        CheckpointWriter(run.best, run.last, fit.loop, checkpoint_head(prepared)),
+        history,
+        *_board(prepared, run),
+        options.on_event,
+    ]
+    options.on_notice(Notice("saved", f"run {run.path}"))
+    for event in fit.loop.run():
+        for consume in consumers:
+            consume(event)
+    assert isinstance(event, Finished)
+    result = _result(prepared, run, history, event, time.perf_counter() - started, options)
+    write_fit_report(
+        run,
+        result,
+        history,
+        prepared.before,
+        prepared.loaded.resolved_yaml(prepared.stage),
+        prepared.data.found,
+        fit.heads,
+        options,
+    )
+    run.update(
+        state="finished",
+        finished=time.time(),
+        epochs=event.epoch,
+        steps=event.step,
+        best_epoch=event.best_epoch,
+        metrics=result.metrics,
+    )
+    return result
+
+
+def _result(
+    prepared: _Prepared, run: RunFolder, history: History, end: Finished, seconds: float, options: Options
+) -> FitResult:
+    fit, best = prepared.fit, history.best
+    parameters = list(fit.network.module.parameters())
+    return FitResult(
+        stage=prepared.stage,
+        name=prepared.loaded.experiment.name,
+        run=run.path,
+        best=run.best,
+        metrics=best.metrics if best else {},
+        intervals=best.evaluation.intervals() if best else {},
+        main_metric=fit.loop.settings.monitor,
+        before=prepared.before.metrics() if prepared.before else None,
+        best_epoch=end.best_epoch,
+        epochs=end.epoch,
+        steps=end.step,
+        reason=end.reason,
+        seconds=seconds,
+        parameters=sum(p.numel() for p in parameters),
+        trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        device=str(prepared.machine.device),
+        precision=prepared.machine.precision.name,
+        parent=prepared.start.parent if prepared.start else None,
+        smoke=options.smoke,
+    )
+
+
+def checkpoint_head(prepared: _Prepared) -> dict[str, Any]:
+    """The parts of a checkpoint that stay the same through a run."""
+    data, network = prepared.data, prepared.fit.network
+    model = prepared.loaded.experiment.model
+    code = None
+    if model.python is not None:
+        file, _, function = model.python.rpartition(":")
+        code = {"file": file, "function": function, "sha256": network.code_sha256}
+    return {
+        "stage": prepared.stage,
+        "experiment": prepared.loaded.resolved(prepared.stage),
+        "columns": {"inputs": column_states(data.inputs), "outputs": column_states(data.outputs)},
+        "class_counts": {name: dict(counts) for name, counts in data.class_counts.items()},
+        "fingerprint": data.fingerprint,
+        "precision": prepared.machine.precision.name,
+        "parent": prepared.start.parent if prepared.start else None,
+        "python": code,
+    }
+
+
+# ---------------------------------------------------------------- the run's folder
+
+
+def _describe_run(prepared: _Prepared, run: RunFolder) -> None:
+    run.write("config.yaml", prepared.loaded.resolved_yaml(prepared.stage))
+    environment = facts() | {
+        "device": str(prepared.machine.device),
+        "precision": prepared.machine.precision.name,
+        "data": prepared.data.found,
+        "fingerprint": prepared.data.fingerprint,
+    }
+    run.write("env.json", json.dumps(environment, indent=2, default=str) + "\n")
+    if prepared.loading is not None:
+        run.write("loaded.json", json.dumps(prepared.loading.to_dict(), indent=2) + "\n")
+
+
+def _board(prepared: _Prepared, run: RunFolder) -> list[BoardWriter]:
+    wish = prepared.loaded.experiment.tensorboard
+    if wish is False or (wish == "auto" and not board_is_installed()):
+        return []
+    return [BoardWriter(run.path / "tensorboard", prepared.loaded.resolved_yaml(prepared.stage))]
+
+
+@contextmanager
+def _ending(run: RunFolder) -> Iterator[None]:
+    """Say in `status.json` how a run ended when it did not finish; the error goes on."""
+    try:
+        yield
+    except BaseException as error:
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        run.update(state=state, finished=time.time(), error=f"{type(error).__name__}: {error}"[:2000])
+        raise

@@ -1,0 +1,28 @@
+"""What a command says about *how* to run, apart from the experiment itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ft.core.engine.events import Event
+from ft.core.stages.notices import Notice
+
+
+def _ignore(_: object) -> None:
+    """For those who do not listen."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """runs_dir: where run folders are made. smoke: two batches of everything. python: the user's own model file,
+    trusted because the command line named it. on_event, on_notice: where progress and remarks go.
+    """
+
+    runs_dir: Path = Path("runs")
+    smoke: bool = False
+    python: Path | None = None
+    on_event: Callable[[Event], None] = _ignore
+    on_notice: Callable[[Notice], None] = _ignore
+    command: str = ""

@@ -1,0 +1,111 @@
+"""From what a stage measured to the run's `report.md`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ft.core.engine.evaluate import Evaluation
+from ft.core.engine.events import Event, Logged, Validated
+from ft.core.models.heads import Head
+from ft.core.report.markdown import render
+from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
+from ft.core.stages.options import Options
+from ft.core.stages.results import EvalResult, FitResult
+from ft.core.stages.runs import RunFolder
+
+
+class History:
+    """A consumer that remembers the validations, the best of them, and the training loss in between."""
+
+    def __init__(self) -> None:
+        self.rows: list[HistoryRow] = []
+        self.best: Validated | None = None
+        self._losses: list[float] = []
+
+    def __call__(self, event: Event) -> None:
+        """Remember the event if it says how training goes."""
+        match event:
+            case Logged():
+                self._losses.append(event.loss)
+            case Validated():
+                loss = sum(self._losses) / len(self._losses) if self._losses else None
+                self.rows.append(HistoryRow(event.epoch, event.step, loss, event.metrics))
+                self._losses.clear()
+                if event.is_best:
+                    self.best = event
+
+
+def write_fit_report(
+    run: RunFolder,
+    result: FitResult,
+    history: History,
+    before: Evaluation | None,
+    settings: str,
+    data: str,
+    heads: Mapping[str, Head],
+    options: Options,
+) -> None:
+    """Write `report.md` after a training or fine-tuning."""
+    best = history.best.evaluation if history.best else None
+    report = RunReport(
+        name=result.name,
+        stage="train" if result.stage == "train" else "finetune",
+        run_path=str(run.path),
+        command=options.command,
+        main=_main_metrics(heads),
+        scores={"val": best.scores} if best else {},
+        loss={"val": best.loss} if best else {},
+        history=history.rows,
+        best_step=history.best.step if history.best else None,
+        parent=result.parent,
+        parent_scores={"val": before.scores} if before else {},
+        parameters=Parameters(result.parameters, result.trainable),
+        seconds=result.seconds,
+        device=result.device,
+        precision=result.precision,
+        data=data,
+        settings=settings,
+        environment=_environment(run),
+        files={
+            "best weights": str(run.best),
+            "last, for going on": str(run.last),
+            "metrics": str(run.path / "metrics.jsonl"),
+        },
+        notes=() if best else ("There was no validation split, so best is the last state.",),
+    )
+    run.write("report.md", render(report))
+
+
+def write_eval_report(
+    run: RunFolder, result: EvalResult, settings: str, heads: Mapping[str, Head], options: Options
+) -> None:
+    """Write `report-SPLIT.md` after a run was judged."""
+    report = RunReport(
+        name=result.name,
+        stage="eval",
+        run_path=str(run.path),
+        command=options.command,
+        main=_main_metrics(heads),
+        scores={result.split: result.evaluation.scores},
+        loss={result.split: result.evaluation.loss},
+        seconds=result.seconds,
+        device=result.device,
+        precision=result.precision,
+        data=result.data,
+        gates=result.gates,
+        settings=settings,
+        environment=_environment(run),
+        files={"weights": str(result.checkpoint)},
+    )
+    run.write(f"report-{result.split}.md", render(report))
+
+
+def _main_metrics(heads: Mapping[str, Head]) -> dict[str, MainMetric]:
+    return {name: MainMetric(head.main_metric, head.higher_is_better) for name, head in heads.items()}
+
+
+def _environment(run: RunFolder) -> dict[str, str]:
+    facts: dict[str, Any] = json.loads((run.path / "env.json").read_text(encoding="utf-8"))
+    return {key: str(value) for key, value in facts.items() if isinstance(value, (str, int, float))}

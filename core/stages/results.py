@@ -1,0 +1,72 @@
+"""What the stages return: plain values that the command line prints and `--json` writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ft.core.engine.evaluate import Evaluation
+from ft.core.report.gates import GateResult
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A finished training or fine-tuning.
+
+    best: the checkpoint to use. metrics, intervals: of the best validation, empty without one. before: the validation
+    metrics of the starting weights, None where there were none or where they do not fit the classes.
+    """
+
+    stage: str
+    name: str
+    run: Path
+    best: Path
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    main_metric: str
+    before: dict[str, float] | None
+    best_epoch: int | None
+    epochs: int
+    steps: int
+    reason: str
+    seconds: float
+    parameters: int
+    trainable: int
+    device: str
+    precision: str
+    parent: str | None = None
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """A judged checkpoint. metrics: those asked for, by flat name. passed: no gate failed."""
+
+    name: str
+    stage: str
+    checkpoint: Path
+    run: Path | None
+    split: str
+    data: str
+    evaluation: Evaluation
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    main_metric: str
+    gates: list[GateResult]
+    seconds: float
+    device: str
+    precision: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate held; true without gates."""
+        return all(gate.passed for gate in self.gates)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """All stages of a file, in order. baseline: the trained model's evaluation beside the fine-tuned one's."""
+
+    fits: list[FitResult]
+    evaluation: EvalResult | None
+    baseline: EvalResult | None

@@ -1,0 +1,130 @@
+"""The folder of a run, `RUNS/<name>/<number>/`, and finding runs again.
+
+`status.json` is the one file that says what a run is and how it ended; it is replaced whole, never edited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ft.core.errors import ConfigError, ResourceError
+
+STATES = ("running", "finished", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `status.json` holds. Times are seconds since 1970; metrics are the best validation's, test those of eval."""
+
+    stage: str
+    name: str
+    number: int
+    state: str = "running"
+    started: float = field(default_factory=time.time)
+    finished: float | None = None
+    pid: int = field(default_factory=os.getpid)
+    parent: str | None = None
+    epochs: int = 0
+    steps: int = 0
+    best_epoch: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    evaluations: dict[str, dict[str, float]] = field(default_factory=dict)
+    error: str | None = None
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.best = self.checkpoints / "best.pt"
+        self.last = self.checkpoints / "last.pt"
+
+    def status(self) -> Status:
+        """Read `status.json`. Raises ConfigError when this is no run's folder."""
+        try:
+            return Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(f"{self.path} is not the folder of a run (no readable status.json)") from error
+
+    def set_status(self, status: Status) -> None:
+        """Replace `status.json` whole."""
+        self.write("status.json", json.dumps(asdict(status), indent=2) + "\n")
+
+    def update(self, **changes: Any) -> None:
+        """Change some fields of the status."""
+        self.set_status(replace(self.status(), **changes))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a small text file of the run: beside its target, then renamed. Raises ResourceError."""
+        target = self.path / name
+        temporary = target.with_name(f".{name}.tmp")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(target)
+        except OSError as error:
+            raise ResourceError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None) -> RunFolder:
+    """Make the next numbered folder for `name` and point `latest` at it. Raises ResourceError when it cannot be made.
+
+    The number is taken by mkdir itself, so two processes that start together get two folders.
+    """
+    home = runs_dir / name
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        number = max((int(p.name) for p in home.iterdir() if p.name.isdecimal()), default=0) + 1
+        while True:
+            try:
+                (home / str(number)).mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        run = RunFolder(home / str(number))
+        run.checkpoints.mkdir()
+        _point_latest(home, number)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make a run folder in {home}: {error.strerror or error}; choose another with --runs-dir or FT_RUNS"
+        ) from error
+    run.set_status(Status(stage=stage, name=name, number=number, parent=parent))
+    return run
+
+
+def _point_latest(home: Path, number: int) -> None:
+    """`latest` -> number, replaced in one rename."""
+    temporary = home / f".latest.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(str(number))
+    temporary.replace(home / "latest")
+
+
+def all_runs(runs_dir: Path) -> Iterator[tuple[RunFolder, Status]]:
+    """Every readable run below `runs_dir`, oldest first."""
+    found = []
+    for status_file in runs_dir.glob("*/*/status.json"):
+        if not status_file.parent.is_symlink():
+            run = RunFolder(status_file.parent)
+            try:
+                found.append((run, run.status()))
+            except ConfigError:
+                continue  # a folder in the middle of being made, or someone else's
+    yield from sorted(found, key=lambda item: (item[1].started, item[1].number))
+
+
+def newest_finished(runs_dir: Path, stages: tuple[str, ...], name: str | None = None) -> RunFolder | None:
+    """The finished run of one of `stages` (and of `name`) that ended last, if there is one."""
+    finished = [
+        (status.finished or 0.0, run)
+        for run, status in all_runs(runs_dir)
+        if status.state == "finished" and status.stage in stages and name in (None, status.name) and run.best.is_file()
+    ]
+    return max(finished, key=lambda item: item[0])[1] if finished else None

@@ -1,0 +1,92 @@
+"""What a command was pointed at: a YAML file, a checkpoint or a run's folder, and what each stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ft.core.config.load import Loaded, load_experiment, load_resolved
+from ft.core.engine.checkpoint import load_checkpoint
+from ft.core.errors import CheckpointError, ConfigError
+from ft.core.plugins import file_sha256
+from ft.core.stages.runs import RunFolder, newest_finished
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An experiment, and the checkpoint it came with if it came with one.
+
+    path: the checkpoint's file. run: the run's folder it belongs to, None for a loose file.
+    """
+
+    loaded: Loaded
+    checkpoint: dict[str, Any] | None = None
+    path: Path | None = None
+    run: RunFolder | None = None
+
+
+def is_config(path: Path) -> bool:
+    """Whether a path names an experiment file rather than a checkpoint or run."""
+    return path.suffix in (".yaml", ".yml")
+
+
+def open_subject(path: Path, overrides: Sequence[str] = (), python: Path | None = None) -> Subject:
+    """Open whatever `path` is. Raises ConfigError (2) for what is not there, CheckpointError (4) for what is broken."""
+    if is_config(path):
+        return Subject(load_experiment(path, overrides))
+    if path.is_dir():
+        run = RunFolder(path.resolve())
+        status = run.status()
+        if not run.best.is_file():
+            raise CheckpointError(f"the run {path} ({status.state}) has no checkpoints/best.pt")
+        return open_checkpoint(run.best, overrides, python)
+    if not path.exists():
+        raise ConfigError(f"there is no file or run {path}")
+    return open_checkpoint(path, overrides, python)
+
+
+def open_checkpoint(path: Path, overrides: Sequence[str] = (), python: Path | None = None) -> Subject:
+    """Open a checkpoint's file and the experiment inside it, overrides applied."""
+    checkpoint = load_checkpoint(path)
+    loaded = load_resolved(checkpoint["experiment"], overrides, name=str(path))
+    return Subject(_trusted(loaded, checkpoint, python, path), checkpoint, path, _run_of(path))
+
+
+def newest(runs_dir: Path, stages: tuple[str, ...], what: str) -> Path:
+    """The newest finished run of one of `stages`; ConfigError says what to do when there is none."""
+    run = newest_finished(runs_dir, stages)
+    if run is None:
+        raise ConfigError(f"there is no finished {what} below {runs_dir}/; name a checkpoint, or run ft train first")
+    return run.path
+
+
+def _run_of(path: Path) -> RunFolder | None:
+    """The run folder a checkpoint lies in: RUN/checkpoints/best.pt with RUN/status.json beside."""
+    folder = path.resolve().parent
+    whole = folder.name == "checkpoints" and (folder.parent / "status.json").is_file()
+    return RunFolder(folder.parent) if whole else None
+
+
+def _trusted(loaded: Loaded, checkpoint: dict[str, Any], python: Path | None, path: Path) -> Loaded:
+    """A `python:` model's code runs only when the command line names the file, and only if it is the same code."""
+    stored = checkpoint.get("python")
+    if stored is None:
+        if python is not None:
+            raise ConfigError(f"--python {python}: the model in {path} needs no code of yours")
+        return loaded
+    if python is None:
+        raise ConfigError(
+            f"the model in {path} is built by your own code; a checkpoint never runs code by itself. "
+            f"Name the file if you trust it: --python {stored['file']}"
+        )
+    if not python.is_file():
+        raise ConfigError(f"--python {python}: there is no such file")
+    if file_sha256(python) != stored["sha256"]:
+        raise ConfigError(
+            f"--python {python} is not the code this checkpoint was trained with (its SHA-256 differs); "
+            "use the file as it was then"
+        )
+    model = loaded.experiment.model.model_copy(update={"python": f"{python}:{stored['function']}"})
+    return replace(loaded, experiment=loaded.experiment.model_copy(update={"model": model}))
