@@ -25,8 +25,8 @@ def compose(root: Node, folder: Path, problems: list[Problem], chain: tuple[Path
     """
     root = absolute_python(root, folder)
     named = child(root, "base")
-    if named is None:
-        return root
+    if named is None or named.value is None:
+        return without_entry(root, "base")
     below: Node | None = None
     for name in named.value if isinstance(named.value, list) else [named]:
         base = _read_base(expand(name, problems), folder, problems, chain)

@@ -134,7 +134,7 @@ def _load(root: Node, overrides: Sequence[str], problems: list[Problem], file: s
         own = replace(fault, path=_source(fault.path, written))
         problems.append(_located(problem_of(own, tree, shown), written))
     if isinstance(outcome, list) or problems:
-        raise ConfigError(*sorted(dict.fromkeys(problems), key=lambda problem: _order(problem, file)))
+        raise ConfigError(*sorted(dict.fromkeys(problems), key=lambda problem: _order(problem, file, overrides)))
     absent = {stage: None for stage in SECTIONS if (child(written, stage) or Node(None, root.at)).value is None}
     return Loaded(outcome.model_copy(update=absent), outcome, written, expanded)
 
@@ -172,14 +172,15 @@ def _located(problem: Problem, written: Node) -> Problem:
     return replace(problem, where=str(find(written, _source(problem.path, written))[0].at))
 
 
-def _order(problem: Problem, file: str) -> tuple[bool, bool, str, int, int]:
-    """Sorts by place: the file itself, its bases, the command line."""
+def _order(problem: Problem, file: str, overrides: Sequence[str]) -> tuple[int, str, int, int]:
+    """Sorts by place: the file itself, its bases, the command line in its own order."""
     where = problem.where or ""
+    override = where.removeprefix("command line: ")
+    if override in overrides:
+        return 2 + list(overrides).index(override), "", 0, 0
     found = re.fullmatch(r"(.*):(\d+):(\d+)", where, re.DOTALL)
-    if where.startswith("command line: "):
-        return True, True, "", 0, 0  # these keep the order they were given in
     name, line, column = (found[1], int(found[2]), int(found[3])) if found else (where, 0, 0)
-    return False, name != file, name, line, column
+    return int(name != file), name, line, column
 
 
 def _plain_lists(value: Any) -> Any:

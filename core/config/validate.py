@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ft.core.config.belongs import where_it_belongs
 from ft.core.config.known import (
     JsonSchema,
     below,
@@ -23,7 +24,6 @@ from ft.core.config.known import (
     schema_at,
     step,
     value_at,
-    where_it_belongs,
     whole,
 )
 from ft.core.config.schema import Experiment
@@ -86,10 +86,11 @@ def show(value: Any) -> str:
         case str():
             return repr(value if len(value) <= 60 else f"{value[:57]}...")
         case dict():
-            return f"a mapping with {', '.join(map(str, value))}" if 0 < len(value) <= 5 else "a mapping"
+            names = f"a mapping with {', '.join(map(str, value))}" if value else "an empty mapping"
+            return names if len(value) <= 5 else "a mapping"
         case list() | tuple():
-            text = f"[{', '.join(map(show, value))}]" if len(value) <= 5 else ""
-            return text if 0 < len(text) <= 60 else "a list"
+            items = f"[{', '.join(map(show, value))}]" if len(value) <= 5 else "a list"
+            return items if len(items) <= 60 else "a list"
     return str(value)
 
 
@@ -148,7 +149,8 @@ def _hint(schema: JsonSchema, value: Any) -> str:
     listed = [choice for form in members(schema) for choice in _texts(form)]
     if listed:
         return did_you_mean(value, listed)
-    return "; it is text, write it without quotes" if not isinstance(scalar(value), str) and value else ""
+    counts = any(form.get("type") in ("integer", "number", "boolean") for form in members(schema))
+    return "; it is text, write it without quotes" if counts and value and not isinstance(scalar(value), str) else ""
 
 
 def _texts(form: JsonSchema) -> list[str]:

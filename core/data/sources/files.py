@@ -11,7 +11,7 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def read_array(path: Path, member: str | None = None) -> np.ndarray:
         return _read_member(path, member)
     content = read_bytes(path)
     if name.endswith(".npy"):
-        return _read_npy(path, io.BytesIO(content))
+        return _read_npy(str(path), io.BytesIO(content))
     return parse_idx(content, path)
 
 
@@ -69,25 +69,28 @@ def _gunzip(content: bytes) -> bytes:
     return gzip.decompress(content)  # several members, more than 4 GiB, or damaged: the careful way
 
 
-def _read_npy(path: Path, stream: BinaryIO) -> np.ndarray:
+def _read_npy(name: str, stream: IO[bytes]) -> np.ndarray:
     try:
         array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
         return array
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: {_reason(error)}") from error
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        if "allow_pickle" in str(error):
+            reason = "holds Python objects, which ft does not unpickle; save it with a dtype of numbers or text"
+            raise DataError(f"{name}: {reason}") from error
+        raise DataError(f"{name}: cannot be read: {error}") from error
 
 
 def _read_member(path: Path, member: str | None) -> np.ndarray:
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            members = list(archive.files)
-            name = _choose_member(path, member, members)
-            array: np.ndarray = archive[name]
-            return array
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}{f':{member}' if member else ''}: {_reason(error)}") from error
+        with zipfile.ZipFile(path) as archive:
+            members = [name.removesuffix(".npy") for name in archive.namelist()]
+            chosen = _choose_member(path, member, members)
+            with archive.open(f"{chosen}.npy") as stream:
+                return _read_npy(f"{path}:{chosen}", stream)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 def _choose_member(path: Path, member: str | None, members: list[str]) -> str:
@@ -99,9 +102,3 @@ def _choose_member(path: Path, member: str | None, members: list[str]) -> str:
     if member not in members:
         raise DataError(f"{path}: holds no array {member}, it holds {listed}{did_you_mean(member, members)}")
     return member
-
-
-def _reason(error: Exception) -> str:
-    if "allow_pickle" in str(error) or "pickled" in str(error):
-        return "holds Python objects, which ft does not unpickle; save it with a dtype of numbers or text"
-    return f"cannot be read: {error}"
