@@ -24,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich's would take longer to import than everything else together
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Any setting can be given on the line: ft train c.yaml train.lr=3e-4 data.split.val=0.1",
 )

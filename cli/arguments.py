@@ -17,10 +17,10 @@ from ft.core.errors import ConfigError
 _SETTING = re.compile(r"^[A-Za-z_]\w*(\.\w+)*=")
 
 Words = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILE] [KEY=VALUE]...", help="What to work on, and settings to change.")
+    list[str] | None, typer.Argument(metavar="FILE [KEY=VALUE]", help="What to work on, and settings to change.")
 ]
 Config = Annotated[
-    list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]...", help="A YAML file, and settings to change.")
+    list[str] | None, typer.Argument(metavar="CONFIG [KEY=VALUE]", help="A YAML file, and settings to change.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the one line a pipeline needs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

@@ -80,7 +80,7 @@ class Progress:
 
     def _logged(self, event: Logged) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, state=f"loss {event.loss:.4f}  {event.examples_per_s:,.0f}/s")
+            self._bar.update(self._task, state=f"loss {event.loss:.4f}  {event.examples_per_s:,.0f} examples/s")
 
     def _epoch(self, event: EpochEnded) -> None:
         parts = [f"epoch {event.epoch:>{len(str(self._epochs))}}/{self._epochs}", f"loss {event.train_loss:.4f}"]

@@ -174,7 +174,10 @@ def build_fit(
     *,
     smoke: bool = False,
 ) -> Fit:
-    """Freeze, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not fit."""
+    """Freeze, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not fit.
+
+    experiment: complete, with every stage filled in. settings: those of the stage that runs.
+    """
     stage = "finetune" if isinstance(settings, FinetuneSection) else "train"
     _check_batches(settings, stage, len(data.examples["train"]), network.module)
     frozen = _freeze(settings, network)
@@ -215,7 +218,8 @@ def _fit_loaders(
         augment=settings.augment,
         memory_format=memory_format(network.module, machine.device),
     )
-    size = (experiment.eval.batch_size if experiment.eval else None) or settings.batch_size
+    assert experiment.eval is not None, "a complete experiment"
+    size = experiment.eval.batch_size or settings.batch_size
     examples = data.examples.get("val")
     validation = build_loader(examples, data.inputs, network, machine, size, smoke=smoke) if examples else None
     return LimitedLoader(training, SMOKE_BATCHES) if smoke else training, validation

@@ -13,7 +13,7 @@ from ft.cli.arguments import Config, Debug, one_config
 from ft.cli.border import bordered
 from ft.core.errors import ConfigError
 
-config_app = typer.Typer(help="Look at, check and begin experiment files.", no_args_is_help=True)
+config_app = typer.Typer(help="Look at, check and begin experiment files.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @config_app.command("show")

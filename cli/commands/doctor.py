@@ -11,7 +11,10 @@ def doctor(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Say what this machine is: devices, fast precisions, builds that fit together, extras and how to install them."""
+    """Say what this machine is and what it lacks.
+
+    Devices and what they are fast at, whether torch and torchvision fit together, extras and how to install them.
+    """
     from ft.cli.console import Console
     from ft.core.runtime.machine import extras, facts
 

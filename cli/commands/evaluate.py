@@ -40,7 +40,10 @@ def evaluate(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Judge a checkpoint on the test split; exit 3 when a gate fails. Without a file: the newest finished run."""
+    """Judge a checkpoint on the test split.
+
+    FILE is a checkpoint or a run; without one, the newest finished run. Exit code 3 when a gate fails.
+    """
     files, settings = split_words(words)
     gates = parse_minimum(minimum)
     if split not in (None, "train", "val", "test"):

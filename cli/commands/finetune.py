@@ -40,7 +40,10 @@ def finetune(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Go on from trained weights, some layers frozen, at a smaller rate. Without a file: the newest training run."""
+    """Go on from trained weights, some layers frozen.
+
+    FILE is a YAML file, a checkpoint or a run; without one, the newest finished training run.
+    """
     files, settings = split_words(words)
     if freeze:
         settings.append(f"finetune.freeze={_as_list(freeze)}")

@@ -19,7 +19,10 @@ def layers(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """List a network's numbered layers: the numbers --freeze takes. Without a file: the newest finished run."""
+    """List a network's layers by number, for --freeze.
+
+    FILE is a YAML file, a checkpoint or a run; without one, the newest finished run.
+    """
     files, settings = split_words(words)
     from ft.cli.console import Console
     from ft.core.stages.inspect import layers as inspect

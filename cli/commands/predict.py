@@ -21,7 +21,7 @@ def predict(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Say what is in pictures: class names and probabilities, a line each."""
+    """Say what is in pictures, with probabilities."""
     missing = [str(picture) for picture in pictures if not picture.is_file()]
     if missing:
         raise ConfigError(f"there is no file {', '.join(missing)}")

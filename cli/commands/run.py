@@ -16,7 +16,10 @@ def run(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Run all stages that a file names (train, finetune, eval) in one process, with one exit code."""
+    """Run all stages of a YAML file in one process.
+
+    Its sections train, finetune and eval are its stages. Exit code 3 when a gate of eval fails.
+    """
     path, settings = one_config(words)
     from ft.core.config.load import load_experiment
 

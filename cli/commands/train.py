@@ -15,7 +15,10 @@ def train(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Train the model of a YAML file; prints where its best weights are."""
+    """Train the model of a YAML file.
+
+    Prints how well it does on validation and where its best weights are; --quiet prints only their path.
+    """
     path, settings = one_config(words)
     from ft.core.config.load import load_experiment
 

@@ -124,10 +124,14 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
                 ("eval", "split"),
             )
         )
-    train = rebuilt.experiment.train
-    size = settings.batch_size or (train.batch_size if train else 128)
+    assert settings.batch_size is not None, "complete settings"
     loader = build_loader(
-        data.examples[settings.split], rebuilt.inputs, rebuilt.network, rebuilt.machine, size, smoke=smoke
+        data.examples[settings.split],
+        rebuilt.inputs,
+        rebuilt.network,
+        rebuilt.machine,
+        settings.batch_size,
+        smoke=smoke,
     )
     evaluation = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
     broken = sum(scores.nonfinite for scores in evaluation.scores.values())

@@ -73,7 +73,7 @@ class _Prepared:
 
 
 def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options, data: Data | None) -> _Prepared:
-    experiment, settings = loaded.experiment, loaded.stage(stage)
+    experiment, settings = loaded.complete, loaded.stage(stage)
     options.on_notice(Notice("stage", f"{stage} {experiment.name}"))
     machine = build_machine(experiment)
     for reason in machine.reasons:

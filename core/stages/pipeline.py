@@ -51,6 +51,7 @@ def smoke(loaded: Loaded, options: Options) -> RunResult:
 
 def _prepare(loaded: Loaded, options: Options) -> Data:
     experiment = loaded.experiment
+    options.on_notice(Notice("stage", f"{experiment.name}: {', '.join(loaded.named_stages())}"))
     with loaded.locating():
         data = prepare_data(experiment.data, experiment.inputs, experiment.outputs)
     options.on_notice(Notice("data", data.summary()))
