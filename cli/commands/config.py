@@ -22,11 +22,21 @@ def show(
     words: Config = None,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Print the experiment as it will run: bases merged, settings applied, every default visible."""
+    """Print the experiment as it will run: bases merged, settings applied, every default visible.
+
+    A stage that the file does not name is shown behind #, as its command would run it.
+    """
     path, settings = one_config(words)
     from ft.core.config.load import load_experiment
+    from ft.core.config.schema import SECTIONS
+    from ft.core.config.write import dump
 
-    sys.stdout.write(load_experiment(path, settings).resolved_yaml())
+    loaded = load_experiment(path, settings)
+    sys.stdout.write(loaded.resolved_yaml())
+    for stage in SECTIONS:
+        if stage not in loaded.named_stages():
+            text = dump({stage: loaded.resolved(stage)[stage]})
+            sys.stdout.write("".join(f"# {line}" for line in text.splitlines(keepends=True)))
 
 
 @config_app.command("validate")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from engine_parts import loop, module, network, problem
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ft.core.data.order import permutation
 from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Started, Stepped, Validated
@@ -152,6 +153,26 @@ def test_a_validation_that_is_not_finite_is_never_the_best(value: float) -> None
     assert len(validated) == 2
     assert not any(event.is_best for event in validated)
     assert it.state.best_value is None
+
+
+class Syncs(TorchDispatchMode):
+    """Counts how often the host asks the device for a number; on a GPU each one waits for all that was queued."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_host_waits_for_the_device_only_to_log_and_to_end_an_epoch(optimizer: str) -> None:
+    it = loop(epochs=2, examples=320, validated=False, optimizer=optimizer, clip_norm=1.0, ema=0.9, log_every_steps=10)
+    with Syncs() as syncs:
+        seen = list(it.run())
+    steps, asked = (sum(isinstance(event, kind) for event in seen) for kind in (Stepped, Logged | EpochEnded))
+    assert steps == 80
+    assert syncs.count == asked == 10
 
 
 def test_logs_every_interval_and_at_the_end_of_an_epoch() -> None:
