@@ -1,0 +1,103 @@
+"""How fast is ft? Ours and the rival in turn, in one run, as ratios; never a timed assertion.
+
+    python tests/benchmarks/bench.py [--data FOLDER] [--pairs N] [--only whole|step|start] [--quick] [--json FILE]
+
+whole: `ft run` on guide.yaml against handwritten.py, each a fresh process (some minutes).
+step:  a step of ft's engine against a bare step of the same network, in one process.
+start: the commands that should answer at once.
+
+Figures are worth showing from a machine with nothing else to do: the load average is printed for that reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import startup
+import steady
+import whole
+from digits import digits_folder
+
+from ft.core.runtime.machine import facts
+
+STEP_PAIRS_EACH = 4  # blocks of steps are short, so there are more of them than of whole runs
+LEAST_STARTS = 7
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    machine = facts() | {"load_average": _load()}
+    print(_machine_line(machine))
+    document: dict[str, Any] = {"machine": machine}
+    with digits_folder(options.data) as (data, words):
+        print(f"data: {words}")
+        for name, section in SECTIONS.items():
+            if options.only in (None, name):
+                document[name] = section(data, options)
+    if options.json:
+        options.json.write_text(json.dumps({**document, "data": words}, indent=2) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with MNIST's four .gz files; else $FT_MNIST, data/, made up")
+    parser.add_argument("--pairs", type=int, default=5, help="rounds of whole processes (5)")
+    parser.add_argument("--only", choices=SECTIONS, help="one part instead of all three")
+    parser.add_argument("--quick", action="store_true", help="one epoch per stage: does the benchmark itself work?")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every single figure, for machines")
+    return parser
+
+
+def _whole(data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    work = whole.Work(data, 1, 1) if options.quick else whole.Work(data)
+    print(
+        f"\nwhole process: {work.epochs} epochs, {work.finetune_epochs} of fine-tuning, a test; {options.pairs} rounds"
+    )
+    runs = whole.measure(work, options.pairs, _say)
+    print(whole.show(runs))
+    return whole.plain(runs)
+
+
+def _step(data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    pairs = STEP_PAIRS_EACH * options.pairs
+    print(f"\nsteady state: ms per training step of 128 pictures; {pairs} pairs of {steady.BLOCK_STEPS} steps")
+    found = steady.measure(data, pairs)
+    print(steady.show(found))
+    return steady.plain(found)
+
+
+def _start(_: Path, options: argparse.Namespace) -> dict[str, Any]:
+    rounds = max(LEAST_STARTS, options.pairs)
+    print(f"\nstart-up: {rounds} rounds")
+    seconds = startup.measure(rounds)
+    print(startup.show(seconds))
+    return startup.plain(seconds)
+
+
+SECTIONS = {"whole": _whole, "step": _step, "start": _start}
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr)
+
+
+def _machine_line(machine: dict[str, Any]) -> str:
+    cpu, load = machine["cpu"], machine["load_average"]
+    devices = ", ".join(device["name"] or device["device"] for device in machine["devices"])
+    return (
+        f"machine: {cpu['name']}, {cpu['cores']} cores, {machine['threads']} threads; devices: {devices}; "
+        f"torch {machine['torch']}, Python {machine['python']}; load average at the start {load}"
+    )
+
+
+def _load() -> float | None:
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Steady state: a step of ft's engine against a bare step of the same network, with nothing else around them.
+
+Ours is the loop that `ft train` builds, its loader included: order, gathering, normalising, loss bookkeeping, events.
+The rival has everything made beforehand: normalised floats in memory, the same network, optimizer and precision.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from figures import ratios, table
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ft.core.build import Fit, Machine, build_fit, build_heads, build_machine, build_model
+from ft.core.config.load import Loaded, load_experiment
+from ft.core.data.prepare import Data, prepare_data
+from ft.core.engine.events import Stepped
+
+HERE = Path(__file__).parent
+BLOCK_STEPS = 50
+ENDLESS = 10_000  # epochs; nobody waits for them
+
+Blocks = dict[str, list[float]]  # milliseconds per step, by contender
+
+
+def measure(data: Path, pairs: int) -> dict[str, Blocks]:
+    """Alternating blocks of steps in one process, by precision. A first pair of blocks does not count."""
+    found = {}
+    for wish in ("auto", "fp32"):
+        loaded = load_experiment(HERE / "guide.yaml", [f"data.root={data}", f"precision={wish}"])
+        machine = build_machine(loaded.experiment)
+        if machine.precision.name not in found:
+            found[machine.precision.name] = _measure(loaded, machine, pairs)
+    return found
+
+
+def _measure(loaded: Loaded, machine: Machine, pairs: int) -> Blocks:
+    experiment = loaded.experiment
+    data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, only={"train"})  # nothing to validate
+    contenders = {"ft": _engine_steps(loaded, data, machine), "bare": _bare_steps(loaded, data, machine)}
+    blocks: Blocks = {name: [] for name in contenders}
+    for pair in range(pairs + 1):
+        for name in list(contenders)[:: -1 if pair % 2 else 1]:
+            milliseconds = _time_block(contenders[name], machine.device)
+            if pair:
+                blocks[name].append(milliseconds)
+    return blocks
+
+
+def _time_block(steps: Iterator[object], device: torch.device) -> float:
+    """Milliseconds per step. A GPU's queue is waited for once a block."""
+    started = time.perf_counter()
+    for _ in range(BLOCK_STEPS):
+        next(steps)
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+    return 1000 * (time.perf_counter() - started) / BLOCK_STEPS
+
+
+def _engine_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[object]:
+    fit = _build(loaded, data, machine)
+    return (event for event in fit.loop.run() if isinstance(event, Stepped))
+
+
+def _build(loaded: Loaded, data: Data, machine: Machine) -> Fit:
+    heads = build_heads(data.output_settings, data.outputs, data.class_counts)
+    network = build_model(loaded.experiment, data.inputs, heads, machine.device)
+    settings = loaded.stage("train").model_copy(update={"epochs": ENDLESS})
+    return build_fit(loaded.experiment, settings, data, network, heads, machine)
+
+
+def _bare_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[object]:
+    fit, batch_size = _build(loaded, data, machine), loaded.stage("train").batch_size
+    module, optimizer, precision = fit.network.module, fit.loop.optimizer, machine.precision
+    pictures, targets = _in_memory(data, machine.device)
+    module.train()
+    while True:
+        for rows in torch.randperm(len(pictures), device=machine.device).split(batch_size):
+            with precision.forward():
+                logits = module(pictures[rows])
+            loss = cross_entropy(logits.float(), targets[rows])
+            optimizer.zero_grad()
+            precision.backward(loss)
+            precision.step(optimizer)
+            yield loss
+
+
+def _in_memory(data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
+    """All training pictures, normalised, float32 (N, 1, 28, 28), and their digits, int64 (N,)."""
+    examples = data.examples["train"]
+    (column,), (stored,), (targets,) = data.inputs.values(), examples.inputs.values(), examples.targets.values()
+    return column.prepare(stored.to(device)), targets.to(device)
+
+
+def show(found: dict[str, Blocks]) -> str:
+    rows = [("", "ft ms", "bare ms", "ratio, block by block")]
+    for precision, blocks in found.items():
+        times = (f"{median(blocks[name]):.3f}" for name in ("ft", "bare"))
+        rows.append((precision, *times, str(ratios(blocks["ft"], blocks["bare"]))))
+    return table(rows)
+
+
+def plain(found: dict[str, Blocks]) -> dict[str, Any]:
+    return {
+        precision: {"ms_per_step": blocks, "ratio": asdict(ratios(blocks["ft"], blocks["bare"]))}
+        for precision, blocks in found.items()
+    }
