@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -50,6 +51,8 @@ def one_config(words: Sequence[str] | None) -> tuple[Path, list[str]]:
     files, settings = split_words(words)
     if not files:
         raise ConfigError("name an experiment file, e.g. configs/digits.yaml (ft config init writes one)")
+    if files[0].suffix in (".pt", ".pth", ".safetensors") or files[0].is_dir():
+        raise ConfigError(f"{files[0]} is no experiment file; a checkpoint or run is for ft finetune, eval and layers")
     return files[0], settings
 
 
@@ -68,6 +71,6 @@ def parse_minimum(gates: Sequence[str] | None) -> dict[str, float]:
             minimum[metric] = float(value)
         except ValueError:
             equals = ""
-        if not (metric and equals):
+        if not (metric and equals and math.isfinite(minimum[metric])):
             raise ConfigError(f"--min {gate}: expected METRIC=VALUE, e.g. --min accuracy=0.98")
     return minimum

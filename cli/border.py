@@ -66,10 +66,13 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
             raise SystemExit(ExitCode.DONE) from None
         except KeyboardInterrupt:
             _tell("interrupted", ExitCode.INTERRUPTED, as_json=as_json)
+        except SystemExit as end:  # of the user's own code: ft itself leaves only through this border
+            _tell(f"code outside of ft ended the process (sys.exit({end.code!r}))", ExitCode.USAGE, as_json=as_json)
         except FtError as error:
             if debug:
                 traceback.print_exc()
-            _tell(str(error), code_of(error), as_json=as_json)
+            told = isinstance(error, GateError)  # the document is out, and says which gate failed
+            _tell(str(error), code_of(error), as_json=as_json and not told)
         except MemoryError:
             _tell("out of memory; a smaller batch_size needs less", ExitCode.RESOURCE, as_json=as_json)
         except Exception as error:

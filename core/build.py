@@ -36,6 +36,7 @@ from ft.core.runtime.precision import Precision, choose_precision
 from ft.core.runtime.seed import seed_everything
 
 SMOKE_BATCHES = 2
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,20 @@ class Machine:
 
 def build_machine(experiment: Experiment) -> Machine:
     """Choose device and precision and set the threads. Raises ConfigError when an explicit wish cannot be met."""
-    if experiment.threads is not None:
-        torch.set_num_threads(experiment.threads)
+    _set_threads(experiment.threads)
     device = choose_device(experiment.device)
     precision = choose_precision(experiment.precision, device.device)
     reasons = (f"device {device.device}: {device.reason}", f"precision {precision.name}: {precision.reason}")
     return Machine(device.device, Precision(precision.name, device.device), reasons)
+
+
+def _set_threads(wish: int | None) -> None:
+    """Raises ConfigError for more than any machine has: the thread pools end the process without a word."""
+    if wish is None:
+        return
+    if wish > MAX_THREADS:
+        raise ConfigError(Problem(f"threads is {wish}; expected at most {MAX_THREADS}", ("threads",)))
+    torch.set_num_threads(wish)
 
 
 # ---------------------------------------------------------------- model and heads
@@ -249,7 +258,7 @@ def _freeze(settings: TrainSection, network: Network) -> FreezeReport | None:
 
 
 def _loop_settings(settings: TrainSection, stage: str, heads: Mapping[str, Head], *, validated: bool) -> LoopSettings:
-    monitor, direction = _monitor(settings, stage, heads, validated=validated)
+    monitor, direction = choose_monitor(settings, stage, heads, validated=validated)
     return LoopSettings(
         epochs=settings.epochs,
         max_steps=settings.max_steps,
@@ -264,7 +273,9 @@ def _loop_settings(settings: TrainSection, stage: str, heads: Mapping[str, Head]
     )
 
 
-def _monitor(settings: TrainSection, stage: str, heads: Mapping[str, Head], *, validated: bool) -> tuple[str, str]:
+def choose_monitor(
+    settings: TrainSection, stage: str, heads: Mapping[str, Head], *, validated: bool
+) -> tuple[str, str]:
     """The metric that chooses best and its direction: the setting, else the only head's main one, else the loss."""
     needing = [key for key in ("monitor", "patience") if getattr(settings, key) is not None]
     if not validated and needing:

@@ -59,8 +59,8 @@ def _read_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         text = "it is damaged, or holds more than tensors; ft runs no code of a file, save model.state_dict() instead"
         raise CheckpointError(f"{path} cannot be read as weights: {text}") from error
-    except Exception as error:  # zip, pickle and torch fail in a dozen ways on a damaged file
-        raise CheckpointError(f"{path} cannot be read as weights: {_short(error)}") from error
+    except Exception as error:  # zip, pickle and torch fail in a dozen ways on a damaged file, with words like "101"
+        raise CheckpointError(f"{path} cannot be read as weights: it is no torch file, or cut short") from error
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

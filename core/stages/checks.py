@@ -27,11 +27,11 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
 
 
 def check_writable(runs_dir: Path) -> None:
-    """Raise ResourceError when no run can be kept in `runs_dir`; makes the folder. Quick."""
+    """Raise ResourceError when no run could be kept in `runs_dir`. Makes nothing: the stage may yet be refused."""
     hint = "choose another folder with --runs-dir or FT_RUNS"
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"cannot make the folder {runs_dir}: {error.strerror}; {hint}") from error
-    if not os.access(runs_dir, os.W_OK | os.X_OK):
-        raise ResourceError(f"cannot write in {runs_dir}: permission denied; {hint}")
+    absolute = runs_dir.absolute()
+    there = next(folder for folder in (absolute, *absolute.parents) if os.path.lexists(folder))
+    if not there.is_dir():
+        raise ResourceError(f"cannot make the folder {runs_dir}: {there} is no folder; {hint}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ResourceError(f"cannot write in {there}: permission denied; {hint}")

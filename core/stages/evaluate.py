@@ -11,7 +11,7 @@ from typing import Any
 
 from ft.core.build import Machine, build_heads, build_loader, build_machine, build_model
 from ft.core.config.load import Loaded, load_experiment
-from ft.core.config.schema import EvalSection, Experiment
+from ft.core.config.schema import EvalSection, Experiment, OutputColumn
 from ft.core.data.columns import Column, column_from_state
 from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import Data, prepare_with
@@ -49,14 +49,27 @@ def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
         {name: column_from_state(state) for name, state in checkpoint["columns"][side].items()}
         for side in ("inputs", "outputs")
     )
-    _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+    settings = settled_outputs(experiment, outputs)
     heads = build_heads(settings, outputs, checkpoint["class_counts"], asked)
     network = build_model(experiment, inputs, heads, machine.device)
     try:
         network.module.load_state_dict(checkpoint["weights"])
     except RuntimeError as error:
-        raise CheckpointError(f"{subject.path}: its weights do not fit its own network: {error}") from error
+        first = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{subject.path}: its weights do not fit the network of these settings: {first}"
+        ) from error
     return Rebuilt(experiment, machine, inputs, outputs, heads, network)
+
+
+def settled_outputs(experiment: Experiment, columns: Mapping[str, Column]) -> dict[str, OutputColumn]:
+    """The settings of a checkpoint's outputs. Raises ConfigError when a setting makes others of them."""
+    _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+    trained = {name: column.to_state()["type"] for name, column in columns.items()}
+    if {name: column.type for name, column in settings.items()} != trained:
+        said = ", ".join(f"{name} ({kind})" for name, kind in trained.items())
+        raise ConfigError(Problem(f"the checkpoint's outputs are {said}; settings cannot change them", ("outputs",)))
+    return settings
 
 
 def judge(

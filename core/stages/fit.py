@@ -33,7 +33,8 @@ Stage = Literal["train", "finetune"]
 
 def train(loaded: Loaded, options: Options, data: Data | None = None) -> tuple[FitResult, Data]:
     """Train the experiment. data: what an earlier stage of the same process prepared. Returns it for the next."""
-    start = training_start(loaded.experiment)
+    with loaded.locating():
+        start = training_start(loaded.experiment)
     return _fit(loaded, "train", start, options, data)
 
 
@@ -41,7 +42,8 @@ def finetune(
     subject: Subject, options: Options, weights: Path | None = None, data: Data | None = None
 ) -> tuple[FitResult, Data]:
     """Fine-tune from the weights that `finetuning_start` finds; weights: the command line's `--from`."""
-    start = finetuning_start(subject, weights, options.runs_dir)
+    with subject.loaded.locating():
+        start = finetuning_start(subject, weights, options.runs_dir)
     return _fit(subject.loaded, "finetune", start, options, data)
 
 

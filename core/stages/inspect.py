@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from ft.core.adapt.freeze import freeze
-from ft.core.build import build_heads, build_model
+from ft.core.build import build_heads, build_model, choose_monitor
 from ft.core.config.load import Loaded
 from ft.core.config.schema import CategoryOutput, Experiment
 from ft.core.data.columns import Column, column_from_state
-from ft.core.data.outline import Outline, outline, settle_columns
+from ft.core.data.outline import Outline, outline
 from ft.core.data.prepare import prepare_data
 from ft.core.models.build import build_network
 from ft.core.models.describe import Parameters, UnitRow, count_parameters, describe
@@ -23,9 +24,11 @@ from ft.core.optim import optimizers, schedules
 from ft.core.runtime.device import choose_device
 from ft.core.runtime.precision import choose_precision
 from ft.core.stages.checks import check_metrics
+from ft.core.stages.evaluate import settled_outputs
 from ft.core.stages.subject import Subject
 
 META = torch.device("meta")
+STAGES: tuple[Literal["train", "finetune"], ...] = ("train", "finetune")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def layers(subject: Subject, patterns: Sequence[int | str] = ()) -> LayersResult
             patterns = own.freeze if isinstance(own.freeze, list) else [own.freeze]
         frozen: Sequence[str] = ()
         if patterns:
-            report = freeze(network.units, network.module, patterns)
+            report = freeze(network.units, network.module, patterns, ())
             frozen = report.modules
             notes.append(report.lines()[-1])
         return LayersResult(describe(network, frozen), count_parameters(network.module), notes)
@@ -63,16 +66,20 @@ def validate(loaded: Loaded) -> list[str]:
     with loaded.locating():
         experiment = loaded.experiment
         choose_precision(experiment.precision, choose_device(experiment.device).device)
-        for stage in ("train", "finetune"):
+        for stage in STAGES:
             if getattr(experiment, stage) is not None:
                 settings = loaded.stage(stage)
                 optimizers.check(settings.optimizer, settings.weight_decay, (stage, "optimizer"))
                 warms_up = bool(settings.warmup_steps or settings.warmup_epochs)
                 schedules.check(settings.schedule, warms_up, (stage, "schedule"))
         known = outline(experiment.data, experiment.inputs, experiment.outputs)
-        heads, unknown = _heads(known)
-        if heads:
+        stages = {stage: loaded.stage(stage) for stage in STAGES if getattr(experiment, stage) is not None}
+        monitors = [settings.monitor for settings in stages.values() if settings.monitor]
+        heads, unknown = _heads(known, [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors])
+        if len(heads) == len(known.outputs):
             check_metrics(loaded.eval, heads)
+            for stage, settings in stages.items():
+                choose_monitor(settings, stage, heads, validated=True)
         shapes = {name: shape for name, shape in known.input_shapes.items() if shape is not None}
         unknown += [f"the shape of input {name}" for name in known.input_shapes if name not in shapes]
         if unknown:
@@ -98,7 +105,7 @@ def _network(subject: Subject) -> tuple[Network, list[str]]:
         inputs, outputs = (
             {name: column_from_state(state) for name, state in states[side].items()} for side in ("inputs", "outputs")
         )
-        _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+        settings = settled_outputs(experiment, outputs)
         heads = build_heads(settings, outputs, subject.checkpoint["class_counts"])
         return build_model(experiment, inputs, heads, META), []
     known = outline(experiment.data, experiment.inputs, experiment.outputs)
@@ -117,8 +124,8 @@ def _network_from_data(experiment: Experiment) -> tuple[Network, list[str]]:
     return build_model(experiment, inputs, heads, META), [f"shapes and classes as the data have them: {data.found}"]
 
 
-def _heads(known: Outline) -> tuple[dict[str, Head], list[str]]:
-    """Heads of the outputs whose classes are certain, and what is unknown of the others."""
+def _heads(known: Outline, asked: Sequence[str] = ()) -> tuple[dict[str, Head], list[str]]:
+    """Heads of the outputs whose classes are certain, and what is unknown of the others. asked: metrics to report."""
     heads, unknown = {}, []
     for name, settings in known.outputs.items():
         classes = known.classes.get(name)
@@ -126,5 +133,5 @@ def _heads(known: Outline) -> tuple[dict[str, Head], list[str]]:
             unknown.append(f"the classes of {name}")
             continue
         state = {"classes": list(classes), "counts": [1] * len(classes)} if classes else {"mean": 0.0, "std": 1.0}
-        heads[name] = make_head(name, settings, state)
+        heads[name] = make_head(name, settings, state, [metric.rsplit("/", 1)[-1] for metric in asked])
     return heads, unknown

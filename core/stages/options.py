@@ -16,13 +16,12 @@ def _ignore(_: object) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """runs_dir: where run folders are made. smoke: two batches of everything. python: the user's own model file,
-    trusted because the command line named it. on_event, on_notice: where progress and remarks go.
+    """runs_dir: where run folders are made. smoke: two batches of everything. command: what the user typed.
+    on_event, on_notice: where progress and remarks go.
     """
 
     runs_dir: Path = Path("runs")
     smoke: bool = False
-    python: Path | None = None
     on_event: Callable[[Event], None] = _ignore
     on_notice: Callable[[Notice], None] = _ignore
     command: str = ""

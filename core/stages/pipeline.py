@@ -13,6 +13,7 @@ from ft.core.errors import ConfigError, Problem
 from ft.core.stages.checks import check_writable
 from ft.core.stages.evaluate import judge
 from ft.core.stages.fit import finetune, train
+from ft.core.stages.inspect import validate
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult, RunResult
@@ -29,16 +30,20 @@ def run(loaded: Loaded, options: Options) -> RunResult:
     if not {"train", "finetune"} & set(stages):
         raise ConfigError("this file names nothing to run; add train: or finetune: (eval: judges what they give)")
     check_writable(options.runs_dir)
+    start = _foresee(loaded, options, stages)
     data = _prepare(loaded, options)
     if "eval" in stages:
         with loaded.locating():
             _check_split(loaded.eval.split, data)
-    return _run(loaded, options, stages, loaded.eval.split if "eval" in stages else None, data)
+    return _run(loaded, options, stages, loaded.eval.split if "eval" in stages else None, data, start)
 
 
 def smoke(loaded: Loaded, options: Options) -> RunResult:
     """Every stage of the file, and an evaluation in any case, on two batches each, in a folder that vanishes."""
     stages = loaded.named_stages()
+    if not {"train", "finetune"} & set(stages):
+        stages = ["train", *stages]
+    start = _foresee(loaded, options, stages)
     data = _prepare(loaded, options)
     if "eval" in stages:
         with loaded.locating():
@@ -46,7 +51,18 @@ def smoke(loaded: Loaded, options: Options) -> RunResult:
     split = next(s for s in (loaded.eval.split, "val", "train") if s in data.examples)
     with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
         tried = replace(options, runs_dir=Path(folder), smoke=True)
-        return _run(loaded, tried, stages if "finetune" in stages else ["train"], split, data)
+        return _run(loaded, tried, stages, split, data, start)
+
+
+def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> Path | None:
+    """Find before any training what a later stage would stumble over. The weights a fine-tuning starts from, if they
+    are there already: None when this very run has to train them.
+    """
+    validate(loaded)
+    if "finetune" not in stages or ("train" in stages and loaded.stage("finetune").from_ is None):
+        return None
+    with loaded.locating():
+        return finetuning_start(Subject(loaded), None, options.runs_dir).path
 
 
 def _prepare(loaded: Loaded, options: Options) -> Data:
@@ -68,13 +84,14 @@ def _check_split(split: str, data: Data) -> None:
         )
 
 
-def _run(loaded: Loaded, options: Options, stages: Sequence[str], split: str | None, data: Data) -> RunResult:
+def _run(
+    loaded: Loaded, options: Options, stages: Sequence[str], split: str | None, data: Data, start: Path | None
+) -> RunResult:
     fits: list[FitResult] = []
     if "train" in stages:
         fits.append(train(loaded, options, data)[0])
     if "finetune" in stages:
-        trained = fits[-1].best if fits else None
-        fits.append(finetune(Subject(loaded), options, trained, data)[0])
+        fits.append(finetune(Subject(loaded), options, start or fits[-1].best, data)[0])
     if split is None:
         return RunResult(fits, None, None)
     verdicts = [_judge(fit, loaded, split, options, data) for fit in fits]
@@ -96,7 +113,8 @@ def _code(loaded: Loaded) -> Path | None:
 
 def smoke_finetune(subject: Subject, options: Options, weights: Path | None) -> RunResult:
     """A fine-tuning on two batches and its evaluation, in a folder that vanishes."""
-    start = finetuning_start(subject, weights, options.runs_dir)
+    with subject.loaded.locating():
+        start = finetuning_start(subject, weights, options.runs_dir)
     with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
         tried = replace(options, runs_dir=Path(folder), smoke=True)
         fit, data = finetune(subject, tried, start.path)

@@ -101,7 +101,7 @@ def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None)
 
 def _point_latest(home: Path, number: int) -> None:
     """`latest` -> number, replaced in one rename."""
-    temporary = home / f".latest.{os.getpid()}"
+    temporary = home / f".latest.{number}"  # a number is one process's own; pids of two containers may agree
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(str(number))
     temporary.replace(home / "latest")

@@ -1,0 +1,65 @@
+"""Errors become exit codes, words become files and settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ft.cli.arguments import parse_minimum, split_words
+from ft.cli.border import bordered, code_of
+from ft.core import errors
+from ft.core.errors import ConfigError, FtError
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("ConfigError", 2), ("GateError", 3), ("DataError", 4), ("CheckpointError", 4), ("DivergedError", 5),
+     ("ResourceError", 6)],
+)  # fmt: skip
+def test_each_error_has_its_code(kind: str, code: int) -> None:
+    assert code_of(getattr(errors, kind)("why")) == code
+
+
+def test_no_error_of_ours_is_without_a_code() -> None:
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, FtError) and kind is not FtError:
+            assert code_of(kind.__new__(kind)) in range(2, 7)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 6, "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 6, "smaller batch_size"),
+        (ZeroDivisionError("oh"), 1, "a bug in ft"),
+        (SystemExit(0), 2, "outside of ft"),
+    ],
+)
+def test_whatever_escapes_ends_with_a_code(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @bordered
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        command()
+    assert end.value.code == code
+    assert said in capsys.readouterr().err
+
+
+def test_words_are_files_or_settings() -> None:
+    words = ["c.yaml", "train.lr=3", "model.layers.0.Conv2d.out_channels=4", "seed=1"]
+    assert split_words(words) == ([Path("c.yaml")], words[1:])
+    assert split_words(["a/b=c.yaml"]) == ([Path("a/b=c.yaml")], [])
+    with pytest.raises(ConfigError, match="one file at a time"):
+        split_words(["a.yaml", "b.yaml"])
+
+
+def test_gates_are_metric_and_finite_value() -> None:
+    assert parse_minimum(["accuracy=0.9", "digit/f1=1e-2"]) == {"accuracy": 0.9, "digit/f1": 0.01}
+    for wrong in ("accuracy", "=1", "accuracy=", "accuracy=high", "accuracy=nan", "accuracy=inf"):
+        with pytest.raises(ConfigError, match="METRIC=VALUE"):
+            parse_minimum([wrong])
