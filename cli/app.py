@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from ft.cli.border import ExitCode, write_error
 from ft.cli.commands.config import config_app
 from ft.cli.commands.doctor import doctor
 from ft.cli.commands.evaluate import evaluate
@@ -16,10 +19,28 @@ from ft.cli.commands.predict import predict
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs
 from ft.cli.commands.train import train
+from ft.cli.streams import own_streams
 from ft.core import __version__
+
+
+class Commands(TyperGroup):
+    """The commands, whose usage errors are documents too where `--json` is on the line."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        words = sys.argv[1:] if args is None else args
+        try:
+            return super().main(args, *rest, **options)
+        except SystemExit as end:
+            misuse = getattr(end.__context__, "format_message", None)  # the parser's error, told on stderr by now
+            if misuse is not None and "--json" in words:
+                with own_streams():
+                    write_error(misuse(), ExitCode.USAGE)
+            raise
+
 
 app = typer.Typer(
     name="ft",
+    cls=Commands,
     help="Train, fine-tune and judge PyTorch models from one YAML file.",
     no_args_is_help=True,
     add_completion=False,

@@ -15,7 +15,7 @@ import typer
 
 from ft.core.errors import ConfigError
 
-_SETTING = re.compile(r"^[A-Za-z_]\w*(\.\w+)*=")
+_SETTING = re.compile(r"^[A-Za-z_][\w-]*(\.[\w-]+)*=")
 
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="FILE [KEY=VALUE]", help="What to work on, and settings to change.")
@@ -36,12 +36,15 @@ Smoke = Annotated[
 RUNS_DIR = Path("runs")
 
 
-def split_words(words: Sequence[str] | None, *, at_most: int = 1) -> tuple[list[Path], list[str]]:
-    """(files, settings). A word is a setting when it begins like `key.sub=`. Raises ConfigError for too many files."""
+def split_words(words: Sequence[str] | None, *, at_most: int | None = 1) -> tuple[list[Path], list[str]]:
+    """(files, settings). A word is a setting when it begins like `key.sub=` and no file is called so.
+
+    Raises ConfigError for too many files.
+    """
     words = words or []
-    settings = [word for word in words if _SETTING.match(word)]
-    files = [Path(word) for word in words if not _SETTING.match(word)]
-    if len(files) > at_most:
+    settings = [word for word in words if _SETTING.match(word) and not Path(word).exists()]
+    files = [Path(word) for word in words if word not in settings]
+    if at_most is not None and len(files) > at_most:
         raise ConfigError(f"one file at a time, not {len(files)}: {', '.join(map(str, files))}; settings are KEY=VALUE")
     return files, settings
 

@@ -14,9 +14,11 @@ from typing import Any, Self
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
+from rich.text import Text
 
 from ft.cli import documents, views
-from ft.cli.progress import Progress
+from ft.cli.progress import Progress, wrapped
+from ft.cli.streams import results
 from ft.core.engine.events import Event
 from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
@@ -34,7 +36,7 @@ class Console:
 
     def __init__(self, *, quiet: bool, as_json: bool) -> None:
         self._quiet, self._as_json = quiet, as_json
-        self._out = _rich(sys.stdout)
+        self._out = _rich(results())
         self._err = _rich(sys.stderr)
         self._progress = Progress(self._err)
 
@@ -71,8 +73,9 @@ class Console:
         self._result(views.evaluation(result), documents.evaluation(result), main)
 
     def run(self, result: RunResult) -> None:
-        """All stages of a file; quiet: the path of the last best weights."""
-        self._result(views.run(result), documents.run(result), str(result.fits[-1].best))
+        """All stages of a file; quiet: the path of the last best weights, which a smoke test does not keep."""
+        last = result.fits[-1]
+        self._result(views.run(result), documents.run(result), "" if last.smoke else str(last.best))
 
     def predictions(self, answers: list[Prediction], top: int) -> None:
         """A line per picture."""
@@ -100,12 +103,18 @@ class Console:
     def _result(self, view: list[RenderableType], document: dict[str, Any], line: str) -> None:
         self._progress.stop()
         if self._as_json:
-            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            results().write(json.dumps(document, indent=2) + "\n")
         elif self._quiet:
-            sys.stdout.write(line + "\n")
+            results().write(f"{line}\n" if line else "")
         else:
             for part in view:
-                self._out.print(part, soft_wrap=isinstance(part, str))
+                self._show(Text(part) if isinstance(part, str) else part)
+
+    def _show(self, part: RenderableType) -> None:
+        if isinstance(part, Text):
+            self._out.print(wrapped(part, self._out.width), soft_wrap=True)
+        else:
+            self._out.print(part)
 
 
 def _rich(stream: Any) -> RichConsole:

@@ -20,8 +20,12 @@ from ft.core.stages.results import EvalResult, FitResult, RunResult
 
 
 def fit(result: FitResult) -> dict[str, Any]:
-    """A training or fine-tuning."""
-    return _document(result.stage, asdict(result))
+    """A training or fine-tuning. A smoke test keeps nothing, so the paths of what it made are null."""
+    values = asdict(result)
+    if result.smoke:
+        parent = result.parent if result.parent and Path(result.parent).exists() else None
+        values |= {"run": None, "best": None, "parent": parent}
+    return _document(result.stage, values)
 
 
 def evaluation(result: EvalResult) -> dict[str, Any]:
@@ -39,13 +43,14 @@ def evaluation(result: EvalResult) -> dict[str, Any]:
 
 
 def run(result: RunResult) -> dict[str, Any]:
-    """All stages of a file."""
+    """All stages of a file. A smoke test keeps nothing, so the paths of what it made are null."""
+    lost = dict.fromkeys(("run", "checkpoint")) if result.fits[-1].smoke else {}
+    verdicts = {"evaluation": result.evaluation, "baseline": result.baseline}
     return _document(
         "run",
         {
             "fits": [fit(each) for each in result.fits],
-            "evaluation": evaluation(result.evaluation) if result.evaluation else None,
-            "baseline": evaluation(result.baseline) if result.baseline else None,
+            **{name: evaluation(verdict) | lost if verdict else None for name, verdict in verdicts.items()},
         },
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -42,9 +45,7 @@ class Progress:
             case Started():
                 self._start(event)
             case Stepped() if self._bar is not None and self._task is not None:
-                self._bar.update(
-                    self._task, completed=event.step, description=f"epoch {event.epoch + 1}/{self._epochs}"
-                )
+                self._bar.update(self._task, completed=event.step, description=f"epoch {event.epoch}/{self._epochs}")
             case Logged():
                 self._logged(event)
             case Validated():
@@ -68,19 +69,27 @@ class Progress:
             return
         self._bar = Bar(
             TextColumn("  {task.description}"),
-            BarColumn(bar_width=24),
+            *([] if self._narrow else [BarColumn(bar_width=24)]),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(compact=True),
             console=self._console,
             transient=True,
         )
-        self._task = self._bar.add_task("epoch 1", total=event.total_steps, completed=event.step, state="")
+        self._task = self._bar.add_task(
+            f"epoch {event.epoch}/{event.epochs}", total=event.total_steps, completed=event.step, state=""
+        )
         self._bar.start()
+
+    @property
+    def _narrow(self) -> bool:
+        """Too narrow for a bar and the rate beside the numbers."""
+        return self._console.width < 80
 
     def _logged(self, event: Logged) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, state=f"loss {event.loss:.4f}  {event.examples_per_s:,.0f} examples/s")
+            rate = "" if self._narrow else f"  {event.examples_per_s:,.0f} examples/s"
+            self._bar.update(self._task, state=f"loss {event.loss:.4f}{rate}")
 
     def _epoch(self, event: EpochEnded) -> None:
         parts = [f"epoch {event.epoch:>{len(str(self._epochs))}}/{self._epochs}", f"loss {event.train_loss:.4f}"]
@@ -105,4 +114,18 @@ class Progress:
             self._line(f"  stopped: {_REASONS[event.reason]}")
 
     def _line(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text.rstrip(), style=style), soft_wrap=True)
+        self._console.print(wrapped(Text(text.rstrip(), style=style), self._console.width), soft_wrap=True)
+
+
+def wrapped(line: Text, width: int) -> Text:
+    """The line broken at spaces, what follows indented. A path is never broken: it could not be copied any more.
+
+    Where double spaces part a line into pieces (`loss 0.3  val loss 0.4`), it is broken only between them.
+    """
+    words = line.plain.lstrip()
+    indent = " " * (len(line.plain) - len(words))
+    whole = re.sub(r"(?<=\S) (?=\S)", "\xa0", words) if "  " in words else words  # textwrap keeps these together
+    parts = textwrap.wrap(
+        indent + whole, width, subsequent_indent=indent + "    ", break_long_words=False, break_on_hyphens=False
+    )
+    return Text("\n".join(parts).replace("\xa0", " "), style=line.style)

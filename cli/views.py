@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ WIDEST_CONFUSION = 12
 
 def fit(result: FitResult) -> View:
     """What was reached, against what it started from; where it is; what next."""
-    return [*fit_summary(result), *_places(result), *_next(result)]
+    finetuning = f"ft finetune {freezing(result.last_unit)}".rstrip() if result.stage == "train" else ""
+    return [*fit_summary(result), *_places(result), *_next(finetuning, "ft eval", board(result.run))]
 
 
 def fit_summary(result: FitResult) -> View:
@@ -38,7 +40,10 @@ def fit_summary(result: FitResult) -> View:
     if not result.metrics:
         return [*lines, f"  no validation split: best is the last state, after epoch {result.epochs}"]
     value = _with_interval(result.metrics[result.main_metric], result.intervals.get(result.main_metric))
-    lines.append(f"  validation {result.main_metric} {value}, best at epoch {result.best_epoch} of {result.epochs}")
+    steps = f" ({result.steps:,} steps)" if result.reason == "max_steps" else ""  # the last epoch may be a part of one
+    lines.append(
+        f"  validation {result.main_metric} {value}, best at epoch {result.best_epoch} of {result.epochs}{steps}"
+    )
     if result.before:
         lines.append(f"  before fine-tuning    {number(result.before[result.main_metric])}")
     return lines
@@ -47,7 +52,7 @@ def fit_summary(result: FitResult) -> View:
 def evaluation(result: EvalResult) -> View:
     """The verdict, every metric with its interval, the classes."""
     examples = f"{result.evaluation.examples:,} {result.split} examples"
-    head = f"{result.name}: {result.checkpoint}, {examples} in {duration(result.seconds)} ({result.precision})"
+    head = f"{result.name}: {shown(result.checkpoint)}, {examples} in {duration(result.seconds)} ({result.precision})"
     view: View = [_bold(head), _metrics(result.metrics, result.intervals)]
     for name, scores in result.evaluation.scores.items():
         if scores.per_class:
@@ -75,7 +80,7 @@ def run(result: RunResult) -> View:
     for each in result.fits:
         view.append(f"  run       {shown(each.run)}  ({each.stage})")
     view.append(f"  weights   {shown(last.best)}")
-    return [*view, f"  next      ft eval {shown(last.run)}    ft layers {shown(last.run)}    {board(last.run)}"]
+    return [*view, *_next(f"ft eval {shown(last.run)}", f"ft layers {shown(last.run)}", board(last.run))]
 
 
 def predictions(answers: Sequence[Prediction], top: int) -> View:
@@ -147,10 +152,8 @@ def doctor(facts: Mapping[str, Any], extras: Sequence[Extra]) -> View:
 
 def shown(path: Path) -> str:
     """A path as short as it can be typed from here."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    whole = str(path.resolve())
+    return min(os.path.relpath(whole), whole, key=len)
 
 
 def board(run: Path) -> str:
@@ -165,9 +168,17 @@ def _places(result: FitResult) -> View:
     return [f"  weights   {shown(result.best)}", f"  report    {shown(result.run / 'report.md')}"]
 
 
-def _next(result: FitResult) -> View:
-    after = "ft finetune --freeze 0,1,2    ft eval" if result.stage == "train" else "ft eval"
-    return [f"  next      {after}    {board(result.run)}".rstrip()]
+def _next(*commands: str) -> View:
+    """A line each, so that none breaks in the middle on a narrow terminal. Empty ones are left out."""
+    there = [command for command in commands if command]
+    return [f"  {'' if index else 'next':<10}{command}" for index, command in enumerate(there)]
+
+
+def freezing(last_unit: int) -> str:
+    """The option that freezes every unit but the last with parameters, which is number `last_unit`."""
+    if last_unit == 0:
+        return ""
+    return f"--freeze {','.join(map(str, range(last_unit))) if last_unit <= 3 else f'0-{last_unit - 1}'}"
 
 
 def _metrics(metrics: Mapping[str, float], intervals: Mapping[str, Interval]) -> Table:

@@ -18,20 +18,25 @@ from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, Problem, TreePath
 
 
-def load_function(spec: str, base: Path, path: TreePath = ("model", "python")) -> tuple[Callable[..., Any], str]:
+def load_function(
+    spec: str, path: TreePath = ("model", "python"), *, expected_sha256: str | None = None
+) -> tuple[Callable[..., Any], str]:
     """Execute the file of `file.py:name` and return its function and the SHA-256 of the file.
 
-    base: folder that the file is relative to. path: the setting it is about, for messages.
+    path: the setting it is about, for messages. expected_sha256: of a checkpoint's code; other code is not executed.
     The file may import its neighbours, as a script may. Their bytes are not part of the hash.
 
-    Raises ConfigError when the file or the name is missing, or the file cannot be executed.
+    Raises ConfigError when the file or the name is missing, the file is not the expected one or cannot be executed.
     """
-    file, name = _split(spec, base, path)
+    file, name = _split(spec, path)
     try:
         source = file.read_bytes()
     except OSError as error:
         raise ConfigError(Problem(f"cannot read {file}: {error.strerror or error}", path)) from error
     sha256 = hashlib.sha256(source).hexdigest()
+    if expected_sha256 not in (None, sha256):
+        message = "is not the code this checkpoint was trained with (its SHA-256 differs); use the file as it was then"
+        raise ConfigError(Problem(f"{file} {message}", path))
     module = _execute(file, source, sha256, path)
     function = getattr(module, name, None)
     if function is None:
@@ -68,16 +73,16 @@ def file_sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def source_file(spec: str, base: Path, path: TreePath = ("model", "python")) -> Path:
+def source_file(spec: str, path: TreePath = ("model", "python")) -> Path:
     """The file that `file.py:name` means."""
-    return _split(spec, base, path)[0]
+    return _split(spec, path)[0]
 
 
-def _split(spec: str, base: Path, path: TreePath) -> tuple[Path, str]:
+def _split(spec: str, path: TreePath) -> tuple[Path, str]:
     written, colon, name = spec.rpartition(":")
     if not colon or not written.endswith(".py") or not name.isidentifier():
         raise ConfigError(Problem(f"{spec!r} should be a file and a function in it: net.py:build", path))
-    file = (base / Path(written).expanduser()).resolve()
+    file = Path(written).expanduser().resolve()
     if not file.is_file():
         raise ConfigError(Problem(f"there is no file {file}", path))
     return file, name

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ft.cli.arguments import Config, Debug, one_config
-from ft.cli.border import bordered
+from ft.cli.arguments import AsJson, Config, Debug, one_config
+from ft.cli.border import SCHEMA_VERSION, bordered
+from ft.cli.streams import results
 from ft.core.errors import ConfigError
 
 config_app = typer.Typer(help="Look at, check and begin experiment files.", no_args_is_help=True, rich_markup_mode=None)
@@ -32,11 +33,11 @@ def show(
     from ft.core.config.write import dump
 
     loaded = load_experiment(path, settings)
-    sys.stdout.write(loaded.resolved_yaml())
+    results().write(loaded.resolved_yaml())
     for stage in SECTIONS:
         if stage not in loaded.named_stages():
             text = dump({stage: loaded.resolved(stage)[stage]})
-            sys.stdout.write("".join(f"# {line}" for line in text.splitlines(keepends=True)))
+            results().write("".join(f"# {line}" for line in text.splitlines(keepends=True)))
 
 
 @config_app.command("validate")
@@ -44,6 +45,7 @@ def show(
 def validate(
     words: Config = None,
     quick: Annotated[bool, typer.Option("--quick", help="Without torch: settings only, in half a second.")] = False,
+    as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
     """Check a file without data: every setting, and (without --quick) the network, optimizer and metric names."""
@@ -57,9 +59,11 @@ def validate(
         from ft.core.stages.inspect import validate as build
 
         skipped = build(loaded)
-    sys.stdout.write(f"{path}: valid\n")
-    for line in skipped:
-        sys.stdout.write(f"  {line}\n")
+    if as_json:
+        document = {"schema_version": SCHEMA_VERSION, "kind": "validate", "valid": True, "skipped": skipped}
+        results().write(json.dumps(document, indent=2) + "\n")
+    else:
+        results().write("".join([f"{path}: valid\n", *(f"  {line}\n" for line in skipped)]))
 
 
 @config_app.command("schema")
@@ -70,7 +74,7 @@ def schema(
     """Print the JSON Schema of experiment files, for editors."""
     from ft.core.config.export import json_schema
 
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    results().write(json.dumps(json_schema(), indent=2) + "\n")
 
 
 @config_app.command("init")
@@ -85,7 +89,7 @@ def init(
     from ft.core.config.export import init_text
 
     if out is None:
-        sys.stdout.write(init_text())
+        results().write(init_text())
         return
     try:
         with out.open("x", encoding="utf-8") as file:

@@ -48,6 +48,8 @@ def evaluate(
     gates = parse_minimum(minimum)
     if split not in (None, "train", "val", "test"):
         raise ConfigError(f"--split {split}: there are train, val and test")
+    if out is not None and out.is_dir():
+        raise ConfigError(f"--out {out}: this is a folder; name a file in it, e.g. {out / 'eval.json'}")
     if out is not None and not out.absolute().parent.is_dir():
         raise ConfigError(f"--out {out}: there is no folder {out.absolute().parent}")
     from ft.cli.console import Console

@@ -51,6 +51,7 @@ def finetune(
     from ft.core.stages import fit, pipeline
     from ft.core.stages.notices import Notice
     from ft.core.stages.options import Options
+    from ft.core.stages.start import finetuning_start
     from ft.core.stages.subject import newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
@@ -59,10 +60,12 @@ def finetune(
         if not files:
             console.notice(Notice("choice", f"the newest finished training run: {path}"))
         subject = open_subject(path, settings, python)
+        with subject.loaded.locating():
+            start = finetuning_start(subject, weights, runs_dir)
         if smoke:
-            console.run(pipeline.smoke_finetune(subject, options, weights))
+            console.run(pipeline.smoke_finetune(subject, start, options))
             return
-        result, _ = fit.finetune(subject, options, weights)
+        result, _ = fit.finetune(subject.loaded, start, options)
         console.fit(result)
 
 

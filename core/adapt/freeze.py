@@ -82,11 +82,11 @@ def freeze(
 
     Every parameter's requires_grad is left as it was elsewhere; modes change only in set_train_mode.
 
-    Raises ConfigError, with the table of units, when a pattern matches nothing, a range goes beyond the last unit, or
-    nothing would be left to learn.
+    Raises ConfigError for a blank pattern; and, with the table of units, when a pattern matches nothing, a range goes
+    beyond the last unit, or nothing would be left to learn.
     """
     parts = _Parts(units, module)
-    wanted = list(split_patterns(patterns))
+    wanted = list(split_patterns(patterns, path))
     matches = [parts.match(pattern) for pattern in wanted]
     problems = [parts.no_match(text, path) for text, match in zip(wanted, matches, strict=True) if not match]
     if problems:
@@ -115,10 +115,13 @@ def set_train_mode(module: nn.Module, frozen: Iterable[str] = ()) -> None:
         module.get_submodule(name).eval()
 
 
-def split_patterns(patterns: Pattern | Sequence[Pattern]) -> Iterator[str]:
-    """`[0, "2,stem"]` -> "0", "2", "stem"."""
+def split_patterns(patterns: Pattern | Sequence[Pattern], path: TreePath = ("finetune", "freeze")) -> Iterator[str]:
+    """`[0, "2,stem"]` -> "0", "2", "stem". Raises ConfigError for a pattern that names nothing."""
     for pattern in [patterns] if isinstance(patterns, int | str) else patterns:
-        yield from (part.strip() for part in str(pattern).split(",") if part.strip())
+        parts = [part.strip() for part in str(pattern).split(",") if part.strip()]
+        if not parts:  # an empty variable, say: freezing nothing in silence would be the worst answer
+            raise ConfigError(Problem("freeze has a blank in it, which names no unit; ft layers shows them", path))
+        yield from parts
 
 
 # ---------------------------------------------------------------- matching

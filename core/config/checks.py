@@ -17,7 +17,7 @@ _WITHOUT_VALIDATION = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", 
 
 def contradictions(tree: Mapping[str, Any]) -> list[Fault]:
     """Every contradiction in a composed experiment."""
-    return [*_names_twice(tree), *_no_validation(tree)]
+    return [*_names_twice(tree), *_two_rhythms(tree), *_no_validation(tree)]
 
 
 def _names_twice(tree: Mapping[str, Any]) -> Iterator[Fault]:
@@ -26,6 +26,14 @@ def _names_twice(tree: Mapping[str, Any]) -> Iterator[Fault]:
         for name in outputs:
             if name in inputs:
                 yield Fault(("outputs", name), "value_error", "is an input too; a column goes either in or out")
+
+
+def _two_rhythms(tree: Mapping[str, Any]) -> Iterator[Fault]:
+    """Not the schema's to find: there, epochs that were left out look like its default."""
+    every, other = "validate_every_steps", "validate_every_epochs"
+    for stage in ("train", "finetune"):
+        if value_at(tree, (stage, every)) is not None and value_at(tree, (stage, other)) is not None:
+            yield Fault((stage, every), "value_error", f"is given and {other} too; say only one of the two")
 
 
 def _no_validation(tree: Mapping[str, Any]) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ import os.path
 from dataclasses import replace
 from pathlib import Path
 
-from ft.core.config.env import expand
+from ft.core.config.env import expand, unresolved
 from ft.core.config.nodes import Node, child, entries, with_value, without_entry
 from ft.core.config.yaml import parse, read_file
 from ft.core.errors import ConfigError, Problem, TreePath
@@ -99,6 +99,8 @@ def absolute_python(root: Node, folder: Path) -> Node:
 
 
 def _read_base(name: Node, folder: Path, problems: list[Problem], chain: tuple[Path, ...]) -> Node | None:
+    if unresolved(name):
+        raise ConfigError(*problems)
     if not isinstance(name.value, str):
         problems.append(Problem("base names a file, or is a list of files", ("base",), str(name.at)))
         return None

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
-from ft.core.config.nodes import Node
+from ft.core.config.nodes import Node, entries, find
 from ft.core.config.yaml import scalar
-from ft.core.errors import Problem
+from ft.core.errors import Problem, TreePath
 
+_TELLING = 4  # characters a value has at least, for messages to hide it
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _INSIDE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
@@ -28,6 +30,41 @@ def expand(node: Node, problems: list[Problem]) -> Node:
     if isinstance(node.value, str) and "${" in node.value and node.raw is None:
         return _expand_text(node, node.value, problems)
     return node
+
+
+def unresolved(node: Node) -> bool:
+    """Whether `expand` had to leave this value as it was written."""
+    return isinstance(node.value, str) and "${" in node.value and node.raw is None
+
+
+def hide(message: str, root: Node, path: TreePath) -> str:
+    """A message about the setting at `path`, with the environment's values in it as the file writes them.
+
+    root: the expanded tree. Short values, truth values, and what is part of a longer word, stay.
+    """
+    node, depth = find(root, path)
+    about = [*(find(root, path[:above])[0] for above in range(depth)), *(_walk(node) if depth == len(path) else [node])]
+    written = {value: item.raw for item in about if item.raw is not None for value in _values(item, item.raw)}
+    if not written:
+        return message
+    longest_first = "|".join(re.escape(value) for value in sorted(written, key=len, reverse=True))
+    return re.sub(rf"(?<!\w)(?:{longest_first})(?!\w)", lambda match: written[match[0]], message)
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    yield node
+    for item in node.value if isinstance(node.value, list) else entries(node).values():
+        yield from _walk(item)
+
+
+def _values(node: Node, raw: str) -> Iterator[str]:
+    """The forms in which messages may print a value, but for what its reference shows anyway."""
+    if isinstance(node.value, bool):
+        return
+    plain = "" if node.value is None or isinstance(node.value, dict | list) else str(node.value)
+    for value in (plain, repr(plain)[1:-1], node.text or ""):
+        if len(value) >= _TELLING and value not in raw:
+            yield value
 
 
 def _expand_text(node: Node, written: str, problems: list[Problem]) -> Node:

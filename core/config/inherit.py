@@ -53,7 +53,7 @@ def _with_arguments(own: Node, train: Node) -> Node:
     same, taken = _named(train)
     if name is None or name != same or not taken:
         return own
-    return Node({name: Node({**taken, **arguments}, own.at)}, own.at)
+    return Node({name: Node({**taken, **arguments}, own.at)}, own.at, text=own.text, raw=own.raw)
 
 
 def _named(node: Node) -> tuple[str | None, dict[str, Node]]:

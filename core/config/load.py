@@ -1,4 +1,4 @@
-"""A file, a text or a stored tree -> `Loaded`: the typed experiment, and where in which file each value stands.
+"""A file or a stored tree -> `Loaded`: the typed experiment, and where in which file each value stands.
 
 The order is: read, lay over the bases, lay the overrides on top, expand the environment, let the stages inherit, check.
 Everything wrong is reported at once, in the order of the places. The only entrance for those outside `config`.
@@ -15,10 +15,10 @@ from typing import Any, Literal, overload
 
 from ft.core.config.checks import contradictions
 from ft.core.config.compose import absolute_python, compose
-from ft.core.config.env import expand
+from ft.core.config.env import expand, hide, unresolved
 from ft.core.config.inherit import inherit
-from ft.core.config.nodes import Node, Position, child, entries, find, from_plain, to_plain, with_value
-from ft.core.config.overrides import apply_overrides
+from ft.core.config.nodes import Node, Position, child, entries, find, from_plain, to_plain, with_entry, with_value
+from ft.core.config.overrides import apply_overrides, overridden_paths
 from ft.core.config.schema import SECTIONS, EvalSection, Experiment, FinetuneSection, TrainSection
 from ft.core.config.validate import Fault, problem_of, validate
 from ft.core.config.write import dump
@@ -34,12 +34,14 @@ class Loaded:
     complete: the same with every stage filled in.
     written: the composed tree as the files and the command line have it, for the places of errors.
     expanded: that tree with the environment's values and what stages inherit.
+    overrides: the settings that the command line's KEY=VALUE assigned, in its order; `train={...}` is `("train",)`.
     """
 
     experiment: Experiment
     complete: Experiment
     written: Node
     expanded: Node
+    overrides: tuple[TreePath, ...] = ()
 
     @overload
     def stage(self, name: Literal["finetune"]) -> FinetuneSection: ...
@@ -66,6 +68,7 @@ class Loaded:
     def resolved(self, *stages: str) -> dict[str, Any]:
         """Every setting with its value, environment unexpanded; reads back as an equal experiment.
 
+        finetune's lr is left out when it is a tenth of a rate from the environment: reading works it out again.
         stages: stages to write although the file does not name them.
         """
         tree = _plain_lists(self.experiment.model_dump(by_alias=True))
@@ -74,6 +77,11 @@ class Loaded:
                 tree[stage] = _plain_lists(getattr(self.complete, stage).model_dump(by_alias=True))
             elif tree[stage] is None:
                 del tree[stage]
+        for stage in {"train", "finetune"} & set(tree):
+            if tree[stage]["validate_every_steps"] is not None:
+                tree[stage]["validate_every_epochs"] = None  # not in force; both said would contradict each other
+        if "finetune" in tree and self._inherits_hidden_lr():
+            del tree["finetune"]["lr"]
         _put_back(tree, self.expanded)
         assert isinstance(tree, dict)
         return tree
@@ -82,11 +90,34 @@ class Loaded:
         """`resolved` as the text of a file."""
         return dump(self.resolved(*stages))
 
+    def _inherits_hidden_lr(self) -> bool:
+        own = child(child(self.written, "finetune") or self.written, "lr")
+        inherits = own is None or own.value is None
+        return inherits and find(self.expanded, ("train", "lr"))[0].raw is not None
+
+    def with_model_python(self, spec: str) -> Loaded:
+        """The same experiment with its network from `spec`, an absolute FILE.py:FUNCTION, whoever asks for it."""
+
+        def changed(experiment: Experiment) -> Experiment:
+            return experiment.model_copy(update={"model": experiment.model.model_copy(update={"python": spec})})
+
+        path: TreePath = ("model", "python")
+        node = Node(spec, find(self.expanded, path)[0].at, raw=spec.replace("${", "$${"))
+        model = with_entry(entries(self.expanded)["model"], "python", node)
+        return replace(
+            self,
+            experiment=changed(self.experiment),
+            complete=changed(self.complete),
+            expanded=with_entry(self.expanded, "model", model),
+        )
+
     def locate(self, error: ConfigError) -> ConfigError:
-        """The same error with every problem about a setting at its place: its own, or its nearest mapping's."""
-        if not any(problem.path and problem.where is None for problem in error.problems):
-            return error
-        return ConfigError(*(_located(problem, self.written) for problem in error.problems))
+        """The same error with every problem about a setting at its place: its own, or its nearest mapping's.
+
+        What the environment brought is said as it was written.
+        """
+        told = tuple(_told(problem, self.written, self.expanded) for problem in error.problems)
+        return error if told == tuple(error.problems) else ConfigError(*told)
 
     @contextmanager
     def locating(self) -> Iterator[None]:
@@ -97,27 +128,14 @@ class Loaded:
             located = self.locate(error)
             if located is error:
                 raise
-            raise located from error
+            # Not from the error itself: a traceback would print its words, the environment's values among them.
+            raise located.with_traceback(error.__traceback__) from error.__cause__
 
 
-def load_experiment(
-    path: Path | None,
-    overrides: Sequence[str] = (),
-    text: str | None = None,
-    tree: Mapping[str, Any] | None = None,
-) -> Loaded:
-    """Read an experiment. text: the file's content, when it was read already. tree: plain values in place of a file.
-
-    Raises ConfigError with everything that is wrong, each problem at its place.
-    """
-    file = str(path) if path is not None else "experiment"
-    problems: list[Problem] = []
-    if tree is None and (path is not None or text is not None):
-        root, problems = parse(read_file(path) if text is None and path is not None else text or "", file)
-    else:
-        root = from_plain(dict(tree or {}), Position(file))
-    root = compose(root, path.parent if path is not None else Path(), problems, (path,) if path is not None else ())
-    return _load(root, overrides, problems, file)
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read an experiment. Raises ConfigError with everything that is wrong, each problem at its place."""
+    root, problems = parse(read_file(path), str(path))
+    return _load(compose(root, path.parent, problems, (path,)), overrides, problems, str(path))
 
 
 def load_resolved(tree: Mapping[str, Any], overrides: Sequence[str] = (), name: str = "experiment") -> Loaded:
@@ -132,11 +150,13 @@ def _load(root: Node, overrides: Sequence[str], problems: list[Problem], file: s
     faults = [*(outcome if isinstance(outcome, list) else ()), *contradictions(tree)]
     for fault in faults:
         own = replace(fault, path=_source(fault.path, written))
-        problems.append(_located(problem_of(own, tree, shown), written))
+        problem = problem_of(own, tree, shown)
+        if not unresolved(find(expanded, problem.path)[0]):  # that was told already
+            problems.append(_told(problem, written, expanded))
     if isinstance(outcome, list) or problems:
         raise ConfigError(*sorted(dict.fromkeys(problems), key=lambda problem: _order(problem, file, overrides)))
     absent = {stage: None for stage in SECTIONS if (child(written, stage) or Node(None, root.at)).value is None}
-    return Loaded(outcome.model_copy(update=absent), outcome, written, expanded)
+    return Loaded(outcome.model_copy(update=absent), outcome, written, expanded, overridden_paths(overrides, written))
 
 
 def _validate(root: Node) -> tuple[Node, Experiment | list[Fault]]:
@@ -166,10 +186,12 @@ def _source(path: TreePath, written: Node) -> TreePath:
     return theirs if find(written, theirs)[1] > max(find(written, path)[1], 1) else path
 
 
-def _located(problem: Problem, written: Node) -> Problem:
-    if problem.where is not None or not problem.path:
+def _told(problem: Problem, written: Node, expanded: Node) -> Problem:
+    """A problem about a setting, at its place and without the environment's values."""
+    if not problem.path:
         return problem
-    return replace(problem, where=str(find(written, _source(problem.path, written))[0].at))
+    where = problem.where or str(find(written, _source(problem.path, written))[0].at)
+    return replace(problem, message=hide(problem.message, expanded, problem.path), where=where)
 
 
 def _order(problem: Problem, file: str, overrides: Sequence[str]) -> tuple[int, str, int, int]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ft.core.config.compose import is_named, kind_keys, merge, shadows
-from ft.core.config.nodes import Node, Position, child, entries, with_entry, without_entry
+from ft.core.config.nodes import Node, Position, child, entries, find, with_entry, without_entry
 from ft.core.config.yaml import parse_value
 from ft.core.errors import ConfigError, Problem, TreePath
 
@@ -30,6 +30,21 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: list[Problem
         except ConfigError as error:
             problems += error.problems
     return root
+
+
+def overridden_paths(overrides: Sequence[str], tree: Node) -> tuple[TreePath, ...]:
+    """What each override assigns, in their order. tree: the experiment with all of them in it."""
+    return tuple(_path(override.partition("=")[0].strip().split("."), tree) for override in overrides)
+
+
+def _path(keys: list[str], tree: Node) -> TreePath:
+    """Keys as a path: numbers for the entries of lists."""
+    path: TreePath = ()
+    for key in keys:
+        above, depth = find(tree, path)
+        inside = depth == len(path) and isinstance(above.value, list)
+        path = (*path, int(key) if inside and key.isdecimal() else key)
+    return path
 
 
 def _parse(override: str, problems: list[Problem]) -> tuple[list[str], Node] | None:

@@ -9,30 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Range = Annotated[tuple[float, float], Field(strict=False)]  # not strict: YAML writes a tuple as a list
-Side = Count | Annotated[tuple[Count, Count], Field(strict=False)]
-NamedArguments = Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=1)]
-Named = str | NamedArguments  # `adam` or `{adam: {betas: [0.9, 0.95]}}`
-
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are errors, null is the default, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_the_default(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        known = {field.alias or name for name, field in cls.model_fields.items()}
-        return {key: value for key, value in values.items() if value is not None or key not in known}
-
+from ft.core.config.section import Count, Fraction, Named, Range, Section, Seed, Side
 
 # ---------------------------------------------------------------- data
 
@@ -298,6 +277,14 @@ class FinetuneSection(TrainSection):
     freeze: list[int | str] | int | str = Field(
         default_factory=list, description="units that do not learn: numbers, ranges (0-2), names, globs; see ft layers"
     )
+
+    @field_validator("freeze")
+    @classmethod
+    def _names_units(cls, freeze: list[int | str] | int | str) -> list[int | str] | int | str:
+        for pattern in freeze if isinstance(freeze, list) else [freeze]:
+            if not str(pattern).replace(",", " ").strip():
+                raise ValueError("has a blank in it, which names no unit; [] freezes nothing")
+        return freeze
 
 
 class EvalSection(Section):

@@ -21,17 +21,22 @@ ASPECTS = (0.3, 1 / 0.3)  # of erased rectangles, height to width, as in the pap
 
 
 class Draws:
-    """Random numbers for a batch: the same for the same (seed, epoch, example)."""
+    """Random numbers for a batch: the same for the same (seed, epoch, example), on every device.
 
-    def __init__(self, seed: int, epoch: int, examples: Tensor) -> None:
-        """examples: int64 (B,), on the device the numbers are wanted on."""
+    examples: int64 (B,), on the CPU. device: where the numbers are wanted; only they are sent there.
+    """
+
+    def __init__(self, seed: int, epoch: int, examples: Tensor, device: torch.device | str = "cpu") -> None:
+        assert examples.device.type == "cpu", "hashes need the CPU's int64 arithmetic"
+        self._device = device
         self._keys = hashing.keyed(examples, hashing.DRAWS, seed, epoch)  # (B,)
 
     def uniform(self, stream: int, k: int = 1) -> Tensor:
         """float32 (B, k) in [0, 1), in steps of 2**-24. Other streams are independent; the same stream repeats."""
-        counters = torch.arange(1, k + 1, device=self._keys.device) + (stream << 32)  # (k,)
+        counters = torch.arange(1, k + 1) + (stream << 32)  # (k,)
         bits = hashing.scramble(self._keys[:, None] + counters * hashing.GOLDEN)  # (B, k)
-        return ((bits >> 40) & 0xFFFFFF).float() * 2.0**-24
+        numbers = ((bits >> 40) & 0xFFFFFF).float() * 2.0**-24
+        return numbers.to(self._device, non_blocking=True)
 
 
 def augment(pictures: Tensor, draws: Draws, settings: ImageAugment) -> Tensor:

@@ -84,7 +84,7 @@ class Loader:
     def _gather(self, rows: Tensor, epoch: int) -> Batch:
         """rows: int64 (B,) on the CPU."""
         on_device = rows.to(self.device, non_blocking=True)
-        draws = Draws(self.seed, epoch, on_device) if self.augment else None
+        draws = Draws(self.seed, epoch, rows, self.device) if self.augment else None
         inputs = {
             name: self._arrange(self.columns[name].prepare(self._take(stored, rows, on_device), draws))
             for name, stored in self._inputs.items()

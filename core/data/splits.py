@@ -1,15 +1,17 @@
 """Setting examples aside: validation, and a test where the source has none, cut from training, the same every time.
 
-Each row has a hash of (seed, row); a part takes the rows of each class with the smallest hashes, so a part's examples
-depend on the seed and the classes alone. How many of each class: largest remainder (Hamilton's method). The test is cut
-first, so that another `val` never moves an example into or out of it.
+Each example has a hash of the seed and its name, of its row number where the source has no names; a part takes those of
+each class with the smallest hashes. So an example keeps its side when others come or go: as the parts grow or shrink,
+only the few at a border change sides. The test is cut first, so that another `val` never moves an example into or out
+of it, and validation lies between it and training. How many of each class: largest remainder (Hamilton's method).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 
 from ft.core.config.schema import Split
 from ft.core.data import hashing
@@ -40,7 +42,8 @@ def split_dataset(dataset: Dataset, settings: Split, groups: np.ndarray | None =
         raise ConfigError(Problem(message, ("data", "split")))
     if groups is None or not settings.stratify:
         groups = np.zeros(len(train), dtype=np.int64)
-    return tables | {part: train.take(rows) for part, rows in split_rows(groups, sizes, settings.seed).items()}
+    rows = split_rows(groups, sizes, settings.seed, train.names)
+    return tables | {part: train.take(of_part) for part, of_part in rows.items()}
 
 
 def split_names(dataset: Dataset, settings: Split) -> tuple[str, ...]:
@@ -49,13 +52,16 @@ def split_names(dataset: Dataset, settings: Split) -> tuple[str, ...]:
     return tuple(split for split in SPLITS if split in dataset.official or cut.get(split) is not None)
 
 
-def split_rows(groups: np.ndarray, sizes: Mapping[str, int], seed: int) -> dict[str, np.ndarray]:
+def split_rows(
+    groups: np.ndarray, sizes: Mapping[str, int], seed: int, names: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """Row numbers, ascending, of each part in `sizes` and of "train", which keeps the rest.
 
-    groups: int (N,). Of each group a part gets its exact share rounded up or down; as long as others can give, the last
-    row of a group stays in train.
+    groups: (N,). names: what each row is known by; None: its number. Of each group a part gets its exact share rounded
+    up or down; as long as others can give, the last row of a group stays in train.
     """
-    order = hashing.shuffled(len(groups), hashing.SPLIT, seed).numpy()
+    identities = torch.arange(len(groups)) if names is None else hashing.name_numbers(names)
+    order = hashing.ordered(identities, hashing.SPLIT, seed).numpy()
     _, codes = np.unique(groups, return_inverse=True)
     order = order[np.argsort(codes[order], kind="stable")]  # by group, within it by hash
     left = np.bincount(codes)

@@ -46,6 +46,12 @@ class BoardWriter:
         self._writer.add_event(self._record(wall_time=time.time(), step=step, summary=summary))
 
 
+def check_board(wish: bool | str) -> None:
+    """Raise MissingExtraError when tensorboard is asked for (True, not "auto") and not installed."""
+    if wish is True and not board_is_installed():
+        raise MissingExtraError("tensorboard: true", "board")
+
+
 def board_is_installed() -> bool:
     """Whether tensorboard can be imported, found out without importing it."""
     return find_spec("tensorboard") is not None

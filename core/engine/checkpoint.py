@@ -27,6 +27,10 @@ FORMAT = "ft-checkpoint"
 VERSION = 1
 
 
+class NotACheckpointError(CheckpointError):
+    """A whole torch file that ft did not write: plain weights, perhaps."""
+
+
 def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
     """Write `contents` (nested dicts, lists, tensors, plain values) to `path`: beside it, fsynced, then renamed.
 
@@ -62,10 +66,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is not a checkpoint of ft: it holds Python objects, which ft never loads, or is no torch file"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError) as error:
+    except Exception as error:  # a damaged archive fails in a dozen ways, IndexError and TypeError among them
         raise CheckpointError(f"{path} cannot be read: it is cut short, damaged or no checkpoint") from error
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-        raise CheckpointError(f"{path} holds no ft checkpoint (plain weights can start a fine-tuning: --from {path})")
+        raise NotACheckpointError(
+            f"{path} holds no ft checkpoint (plain weights can start a fine-tuning: --from {path})"
+        )
     if whole.get("format_version") != VERSION:
         raise CheckpointError(
             f"{path} has format version {whole.get('format_version')}; this ft reads version {VERSION}"
@@ -74,15 +80,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if claimed != digest(whole):
         raise CheckpointError(f"{path} is damaged: its contents do not match its checksum")
     return whole
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether a file says it is a checkpoint of ft, whole or not; plain weights and unreadable files do not."""
-    try:
-        whole = _read(path)
-    except Exception:  # whatever torch says of a file that is not its own
-        return False
-    return isinstance(whole, dict) and whole.get("format") == FORMAT
 
 
 def _read(path: Path) -> Any:

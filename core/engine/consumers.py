@@ -87,7 +87,7 @@ class CheckpointWriter:
                 self._save_last(event.step, event.epoch)
             case Finished():
                 if self._loop.state.batch:  # stopped inside an epoch
-                    self._save_last(event.step, event.epoch + 1)
+                    self._save_last(event.step, event.epoch)
                 if not self._best.exists():
                     save_checkpoint(self._best, self._contents(event.step, event.epoch))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ class Evaluation:
     loss: float
     scores: dict[str, Scores]
     examples: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every answer and the loss were finite numbers."""
+        return math.isfinite(self.loss) and not any(scores.nonfinite for scores in self.scores.values())
 
     def metrics(self) -> dict[str, float]:
         """Every scalar by its flat name: `output/metric`, the bare name with one output; `loss` is the total."""

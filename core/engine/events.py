@@ -1,6 +1,7 @@
 """What the loop tells the world. Frozen facts; consumers (files, checkpoints, progress) decide what to do with them.
 
-Between two events the loop is at a step boundary: its `state_dict` taken then is complete.
+Between two events the loop is at a step boundary: its `state_dict` taken then is complete. Steps count from 1 and so
+do epochs: `epoch` is the one that the last step belonged to.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from ft.core.engine.evaluate import Evaluation
 
 @dataclass(frozen=True)
 class Started:
-    """The loop begins, or goes on when `step` is not 0."""
+    """The loop begins, or goes on when `step` is not 0. epoch: the one that comes next."""
 
     step: int
     epoch: int
@@ -32,10 +33,11 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Logged:
-    """Means over the steps since the last `Logged`. lr: of the first parameter group, in the last step."""
+    """Means over the `examples` since the last `Logged`. lr: of the first parameter group, in the last step."""
 
     step: int
     epoch: int
+    examples: int
     loss: float
     lr: float
     examples_per_s: float
@@ -56,7 +58,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """All batches of an epoch were seen. epoch counts from 1 here, as people count finished epochs."""
+    """All batches of an epoch were seen, and its weights are finite."""
 
     step: int
     epoch: int

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ft.core.engine.ema import Ema
-from ft.core.engine.evaluate import Evaluation, evaluate
+from ft.core.engine.evaluate import evaluate
 from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Started, Stepped, Validated
 from ft.core.engine.protocols import Batch, Head, Loader, Network, Schedule
 from ft.core.engine.step import train_step
@@ -106,12 +106,14 @@ class Loop:
         return steps if self.settings.max_steps is None else min(steps, self.settings.max_steps)
 
     def run(self) -> Iterator[Event]:
-        """Train to the end. Raises DivergedError when the loss stops being finite (seen at log intervals)."""
+        """Train to the end. Raises DivergedError when the loss (seen at log intervals), a validation or the weights
+        (seen at the end of an epoch) stop being finite: before the event that would have them saved.
+        """
         state = self.state
         self.train_mode()
         self._log.restart(state.step)
         self._epoch_started = time.perf_counter()
-        yield Started(state.step, state.epoch, self.settings.epochs, self.steps_per_epoch, self.total_steps)
+        yield Started(state.step, state.epoch + 1, self.settings.epochs, self.steps_per_epoch, self.total_steps)
         while (reason := self._finished()) is None:
             if self._validation_due():
                 yield self._validate()
@@ -121,7 +123,8 @@ class Loop:
                 yield self._step()
                 if self._log_due():
                     yield self._write_log()
-        yield Finished(state.step, state.epoch, reason, state.best_epoch, state.best_step, state.best_value)
+        self._check_weights()
+        yield Finished(state.step, self._epoch_number(), reason, state.best_epoch, state.best_step, state.best_value)
 
     # ------------------------------------------------------------ decisions, from the state alone
 
@@ -167,7 +170,7 @@ class Loop:
         state.batch += len(batches)
         examples = sum(len(batch.examples) for batch in batches)
         self._add_loss(loss, examples)
-        return Stepped(state.step, state.epoch, examples)
+        return Stepped(state.step, self._epoch_number(), examples)
 
     def _add_loss(self, loss: Tensor, examples: int) -> None:
         weighted = loss * examples
@@ -177,18 +180,17 @@ class Loop:
 
     def _write_log(self) -> Logged:
         state = self.state
-        first, loss, rate = self._log.close(state.step)
+        first, examples, loss, rate = self._log.close(state.step)
         lr = float(self.optimizer.param_groups[0]["lr"])
         if not math.isfinite(loss):
-            raise DivergedError(
-                f"the loss became {loss} in epoch {state.epoch + 1}, between steps {first + 1} and {state.step}, "
-                f"at a learning rate of {lr:.3g}. Checkpoints saved before are healthy. "
-                "Try a smaller train.lr, train.clip_norm: 1.0, a warm-up, or precision: fp32"
-            )
-        return Logged(state.step, state.epoch, loss, lr, rate)
+            raise self._diverged(f"the loss became {loss} between steps {first + 1} and {state.step}")
+        return Logged(state.step, self._epoch_number(), examples, loss, lr, rate)
 
     def _validate(self) -> Validated:
-        evaluation = self._evaluate()
+        assert self.validation is not None
+        evaluation = evaluate(self.shipped, self.validation, self.heads, self.precision)
+        if not evaluation.is_finite:
+            raise self._diverged(f"the validation at step {self.state.step} gave NaN or infinite answers")
         metrics = evaluation.metrics()
         value = metrics[self.settings.monitor]
         state = self.state
@@ -201,9 +203,18 @@ class Loop:
         self.train_mode()
         return Validated(state.step, self._epoch_number(), evaluation, metrics, self.settings.monitor, value, is_best)
 
-    def _evaluate(self) -> Evaluation:
-        assert self.validation is not None
-        return evaluate(self.shipped, self.validation, self.heads, self.precision)
+    def _check_weights(self) -> None:
+        """One host sync. The last update of an epoch has no later loss to show what it did."""
+        values = [value for value in self.network.module.state_dict().values() if value.is_floating_point()]
+        if values and not torch.stack([value.isfinite().all() for value in values]).all().item():
+            raise self._diverged(f"the weights became NaN or infinite by step {self.state.step}")
+
+    def _diverged(self, what: str) -> DivergedError:
+        lr = float(self.optimizer.param_groups[0]["lr"])
+        return DivergedError(
+            f"{what}, in epoch {self._epoch_number()}, at a learning rate of {lr:.3g}. What was saved before "
+            "is healthy. Try a smaller lr, clip_norm: 1.0, a warm-up, or precision: fp32"
+        )
 
     def _epoch_number(self) -> int:
         """The epoch the last step belonged to, counted from 1."""
@@ -211,6 +222,7 @@ class Loop:
 
     def _end_epoch(self) -> EpochEnded:
         assert self._epoch_loss is not None
+        self._check_weights()
         train_loss = float(self._epoch_loss.item()) / self._epoch_examples
         state = self.state
         state.epoch, state.batch = state.epoch + 1, 0
@@ -264,14 +276,14 @@ class _LogWindow:
         self._loss = weighted_loss if self._loss is None else self._loss + weighted_loss
         self._examples += examples
 
-    def close(self, step: int) -> tuple[int, float, float]:
-        """(step before the window, mean loss, examples per second); starts the next window."""
+    def close(self, step: int) -> tuple[int, int, float, float]:
+        """(step before the window, examples, mean loss, examples per second); starts the next window."""
         assert self._loss is not None
         loss = float(self._loss.item()) / self._examples
         rate = self._examples / max(time.perf_counter() - self._since, 1e-9)
-        first = self._first
+        first, examples = self._first, self._examples
         self.restart(step)
-        return first, loss, rate
+        return first, examples, loss, rate
 
 
 def _is_better(value: float, best: float | None, direction: str) -> bool:

@@ -53,13 +53,12 @@ class CategoryScores(PartialSums):
         self._classes = list(classes)
         self._top_k = default_top_k(size) if top_k is None else tuple(top_k)
         assert all(1 < k < size for k in self._top_k), f"top_k {self._top_k} of {size} classes"
-        super().__init__(
-            support=_zeros(size),
-            predicted=_zeros(size + 1),  # the last one: answers that name no class
-            hits=_zeros(size),
-            within=_zeros(len(self._top_k)),
-            confusion=_zeros(size, size + 1) if size <= CONFUSION_LIMIT else _zeros(0),
+        counts = (
+            {"confusion": _zeros(size, size + 1)}  # rows true, columns chosen; the last: answers that name no class
+            if size <= CONFUSION_LIMIT
+            else {"support": _zeros(size), "predicted": _zeros(size + 1), "hits": _zeros(size + 1)}
         )
+        super().__init__(within=_zeros(len(self._top_k)), **counts)
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
         """predictions: logits or probabilities, any float (B, K). targets: int64 (B,) in 0..K-1. No host sync."""
@@ -68,12 +67,12 @@ class CategoryScores(PartialSums):
         best, chosen = predictions.detach().max(dim=1)  # (B,), (B,); max hands NaN on
         usable = best.isfinite()
         chosen = torch.where(usable, chosen, size)
-        ones = torch.ones_like(targets)
-        sums["support"].index_add_(0, targets, ones)
-        sums["predicted"].index_add_(0, chosen, ones)
-        sums["hits"].index_add_(0, targets, (chosen == targets).long())
         if size <= CONFUSION_LIMIT:
-            sums["confusion"].view(-1).index_add_(0, targets * (size + 1) + chosen, ones)
+            sums["confusion"] += _tally(targets * (size + 1) + chosen, size * (size + 1)).view(size, size + 1)
+        else:
+            sums["support"] += _tally(targets, size)
+            sums["predicted"] += _tally(chosen, size + 1)
+            sums["hits"] += _tally(torch.where(chosen == targets, targets, size), size + 1)
         if self._top_k:
             rank = _rank(predictions, targets)
             for row, k in enumerate(self._top_k):
@@ -81,10 +80,8 @@ class CategoryScores(PartialSums):
 
     def compute(self) -> Scores:
         """Every metric in 0..1, NaN before the first example. Copies the sums to the host once."""
-        support, predicted, hits, within = (
-            self._sums[name].tolist() for name in ("support", "predicted", "hits", "within")
-        )
-        *predicted, nonfinite = predicted
+        support, (*predicted, nonfinite), hits = self._per_class()
+        within = self._sums["within"].tolist()
         rows = [_class_scores(*row) for row in zip(self._classes, hits, predicted, support, strict=True)]
         count = sum(support)
         shares = {"accuracy": sum(hits)} | {f"top{k}": inside for k, inside in zip(self._top_k, within, strict=True)}
@@ -101,11 +98,29 @@ class CategoryScores(PartialSums):
             nonfinite=nonfinite,
         )
 
+    def _per_class(self) -> tuple[list[int], list[int], list[int]]:
+        """How often each class (K,) was true; was answered, with no class last (K + 1,); and was answered rightly."""
+        if len(self._classes) > CONFUSION_LIMIT:
+            support, predicted, hits = (self._sums[name] for name in ("support", "predicted", "hits"))
+        else:
+            confusion = self._sums["confusion"].cpu()  # (K, K + 1)
+            support, predicted, hits = confusion.sum(1), confusion.sum(0), confusion.diagonal()
+        return support.tolist(), predicted.tolist(), hits[: len(self._classes)].tolist()
+
     def _confusion(self) -> list[list[int]] | None:
         if len(self._classes) > CONFUSION_LIMIT:
             return None
         rows: list[list[int]] = self._sums["confusion"][:, :-1].tolist()
         return rows
+
+
+def _tally(numbers: Tensor, size: int) -> Tensor:
+    """How often each of 0..size-1 occurs among numbers, int64 (B,): int32 (size,). Not bincount, which syncs.
+
+    One batch fits int32, and int64 could not be added by index on MPS until lately.
+    """
+    counts = torch.zeros(size, dtype=torch.int32, device=numbers.device)
+    return counts.index_add_(0, numbers, torch.ones_like(numbers, dtype=torch.int32))
 
 
 def _rank(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 
@@ -21,9 +20,9 @@ def build_network(
     input_shapes: Mapping[str, Shape],
     head_sizes: Mapping[str, int],
     device: torch.device,
-    base: Path,
     *,
     cardinalities: Mapping[str, int] | None = None,
+    code_sha256: str | None = None,
 ) -> Network:
     """Build the network that the section describes, with fresh weights.
 
@@ -32,14 +31,14 @@ def build_network(
 
     input_shapes: one example of each input as the model sees it: (C, H, W), (F,), (1,), (T, F), () for a category.
     head_sizes: raw values per example that each output needs.
-    base: folder that `python:` is relative to.
     cardinalities: how many indices a category input can take, the unknown one included; Embedding's size.
+    code_sha256: of the user's file that a checkpoint's `python:` model was trained with; other code is not run.
 
     Raises ConfigError with every problem that can be found at once.
     """
     inputs, outputs = tuple(input_shapes), tuple(head_sizes)
     if model.python is not None:
-        return build_python(model.python, model.args, input_shapes, head_sizes, device, base)
+        return build_python(model.python, model.args, input_shapes, head_sizes, device, code_sha256)
     assert model.layers is not None, "the schema admits exactly one kind of model"
     _one("input", inputs)
     _one("output", outputs)

@@ -32,6 +32,12 @@ class Network:
         return named_outputs(call(self.module, inputs, self.inputs), self.outputs)
 
     @property
+    def last_unit(self) -> int:
+        """The index of the last unit that has parameters; 0 when none has."""
+        learning = [unit.index for unit in self.units if any(True for m in unit.modules for _ in m.parameters())]
+        return learning[-1] if learning else 0
+
+    @property
     def last_prefixes(self) -> tuple[str, ...]:
         """Where the last unit that has parameters keeps them: the layer that another set of classes replaces."""
         for unit in reversed(self.units):

@@ -33,7 +33,7 @@ def build_python(
     input_shapes: Mapping[str, Shape],
     head_sizes: Mapping[str, int],
     device: torch.device,
-    base: Path,
+    expected_sha256: str | None = None,
 ) -> Network:
     """Call the function, on the CPU, and look at what it returns.
 
@@ -41,13 +41,15 @@ def build_python(
     {output: size} when there are several. Then one forward pass of two zero examples, in eval mode and on a copy, finds
     the shapes; it leaves torch's random generators as they were.
 
+    expected_sha256: of the code that a checkpoint was trained with; other code is refused before any of it runs.
     Inputs arrive float32 (B, ...), a category's index int64 (B,); one by position, several by the names of the columns.
     The answer is a tensor (B, size), or a dictionary of them by output.
 
-    Raises ConfigError when the function, its arguments, its answer or the module's answer are not as they should be.
+    Raises ConfigError when the function, its arguments, its answer or the module's answer are not as they should be,
+    and when the user's code fails or exits.
     """
-    function, sha256 = load_function(spec, base, _PATH)
-    file = source_file(spec, base, _PATH)
+    function, sha256 = load_function(spec, _PATH, expected_sha256=expected_sha256)
+    file = source_file(spec, _PATH)
     module = _call(function, _arguments(function, spec, args, head_sizes), file)
     inputs, outputs = tuple(input_shapes), tuple(head_sizes)
     answer, shapes = _try(module, input_shapes, file)
@@ -85,7 +87,7 @@ def _call(function: Callable[..., Any], given: Mapping[str, Any], file: Path) ->
             module = function(**given)
     except FtError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(Problem(f"building the network failed: {last_line_in(file, error)}", _PATH)) from error
     if not isinstance(module, nn.Module):
         text = f"should return a torch.nn.Module, it returned {type(module).__name__}"
@@ -114,7 +116,7 @@ def _try(module: nn.Module, input_shapes: Mapping[str, Shape], file: Path) -> tu
             child.register_forward_hook(remember(name))
         with torch.random.fork_rng(devices=()), torch.no_grad(), neighbours_importable(file):
             return call(trial, zeros, tuple(input_shapes)), shapes
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sizes = ", ".join(f"{name} {list(x.shape)}" for name, x in zeros.items())
         text = f"the network failed on a batch of two ({sizes}): {last_line_in(file, error)}"
         raise ConfigError(Problem(text, _PATH)) from error

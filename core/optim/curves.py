@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from ft.core.config.schema import Count, Fraction, Section
+from ft.core.config.section import Count, Fraction, Section
 
 
 @dataclass(frozen=True)

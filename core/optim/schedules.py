@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch.optim import Optimizer
 
-from ft.core.config.schema import Section
+from ft.core.config.section import Section
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, Problem, TreePath
 from ft.core.optim.curves import Constant, Cosine, Curve, Linear, MultiStep, OneCycle, Plan, Plateau, Step

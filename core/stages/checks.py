@@ -6,18 +6,29 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ft.core.build import known_metrics
+from ft.core.build.parts import known_metrics
 from ft.core.config.schema import EvalSection
-from ft.core.errors import ConfigError, ResourceError
+from ft.core.errors import ConfigError, Problem, ResourceError
 from ft.core.models.heads import Head
 from ft.core.report.gates import unknown_metrics, upside_down
+
+_UNBOUNDED = ("mae", "mse", "rmse")  # every other metric is a share, a probability or R²
 
 
 def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
     """Raise ConfigError for every metric of `eval:` that no output reports, or that no gate can hold from below."""
     known = known_metrics(heads)
+    impossible = [
+        Problem(
+            f"{name} is at most 1, so {least:g} can never be reached; {least:g} % is {least / 100:g}",
+            ("eval", "min", name),
+        )
+        for name, least in settings.min.items()
+        if least > 1 and name in known and name.rsplit("/", 1)[-1] not in ("loss", *_UNBOUNDED)
+    ]
     lower = [name for name, direction in known.items() if direction == "min"]
     problems = [
+        *impossible,
         *unknown_metrics(settings.min, known, ("eval", "min")),
         *upside_down(settings.min, lower, ("eval", "min")),
         *unknown_metrics(settings.metrics or [], known, ("eval", "metrics")),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ft.core.build import Machine, build_heads, build_loader, build_machine, build_model
+from ft.core.build.parts import Machine, build_columns, build_heads, build_loader, build_machine, build_model
 from ft.core.config.load import Loaded, load_experiment
-from ft.core.config.schema import EvalSection, Experiment, OutputColumn
-from ft.core.data.columns import Column, column_from_state
+from ft.core.config.schema import EvalSection, Experiment
+from ft.core.data.columns import Column
 from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import Data, prepare_with
 from ft.core.engine.evaluate import Evaluation, evaluate
@@ -25,7 +24,7 @@ from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import write_eval_report
 from ft.core.stages.results import EvalResult
-from ft.core.stages.subject import Subject, is_config
+from ft.core.stages.subject import Subject, is_config, refuse_overrides
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,13 @@ def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
     """Network, heads and columns from the checkpoint alone, with its weights. Raises CheckpointError on a misfit."""
     checkpoint, experiment = subject.checkpoint, subject.loaded.experiment
     assert checkpoint is not None
+    refuse_overrides(subject)
     machine = build_machine(experiment)
-    inputs, outputs = (
-        {name: column_from_state(state) for name, state in checkpoint["columns"][side].items()}
-        for side in ("inputs", "outputs")
-    )
-    settings = settled_outputs(experiment, outputs)
+    inputs, outputs = build_columns(checkpoint)
+    _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
     heads = build_heads(settings, outputs, checkpoint["class_counts"], asked)
-    network = build_model(experiment, inputs, heads, machine.device)
+    code = checkpoint["python"]
+    network = build_model(experiment, inputs, heads, machine.device, code["sha256"] if code else None)
     try:
         network.module.load_state_dict(checkpoint["weights"])
     except RuntimeError as error:
@@ -60,16 +58,6 @@ def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
             f"{subject.path}: its weights do not fit the network of these settings: {first}"
         ) from error
     return Rebuilt(experiment, machine, inputs, outputs, heads, network)
-
-
-def settled_outputs(experiment: Experiment, columns: Mapping[str, Column]) -> dict[str, OutputColumn]:
-    """The settings of a checkpoint's outputs. Raises ConfigError when a setting makes others of them."""
-    _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
-    trained = {name: column.to_state()["type"] for name, column in columns.items()}
-    if {name: column.type for name, column in settings.items()} != trained:
-        said = ", ".join(f"{name} ({kind})" for name, kind in trained.items())
-        raise ConfigError(Problem(f"the checkpoint's outputs are {said}; settings cannot change them", ("outputs",)))
-    return settings
 
 
 def judge(
@@ -97,7 +85,7 @@ def judge(
         data = data or _read(subject, rebuilt, settings, other_data)
         evaluation = _evaluate(rebuilt, data, settings, smoke=options.smoke)
         result = _result(subject, rebuilt, settings, data, evaluation, time.perf_counter() - started)
-        if subject.run is not None and other_data is None and not options.smoke:
+        if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
             _record(subject, result, rebuilt, options)
         return result
 
@@ -147,8 +135,8 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
         smoke=smoke,
     )
     evaluation = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
-    broken = sum(scores.nonfinite for scores in evaluation.scores.values())
-    if broken or not math.isfinite(evaluation.loss):
+    if not evaluation.is_finite:
+        broken = sum(scores.nonfinite for scores in evaluation.scores.values())
         raise DivergedError(
             f"the model's answers are NaN or infinite for {broken} of {evaluation.examples} examples of the "
             f"{settings.split} split: these weights have diverged, or {rebuilt.machine.precision.name} is too "
@@ -181,6 +169,11 @@ def _result(
         device=str(rebuilt.machine.device),
         precision=rebuilt.machine.precision.name,
     )
+
+
+def _other_examples(subject: Subject) -> bool:
+    """Whether the command line changed the data: the result is then not the run's own."""
+    return any(path[0] == "data" and path != ("data", "root") for path in subject.loaded.overrides)
 
 
 def _record(subject: Subject, result: EvalResult, rebuilt: Rebuilt, options: Options) -> None:

@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from ft.core.adapt.loading import LoadReport
-from ft.core.build import Fit, Machine, build_fit, build_heads, build_machine, build_model, column_states
+from ft.core.build.fit import Fit, build_fit
+from ft.core.build.parts import Machine, build_heads, build_machine, build_model, column_states
 from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
-from ft.core.engine.board import BoardWriter, board_is_installed
+from ft.core.engine.board import BoardWriter, board_is_installed, check_board
 from ft.core.engine.consumers import CheckpointWriter, MetricsFile
 from ft.core.engine.evaluate import Evaluation, evaluate
 from ft.core.engine.events import Event, Finished
+from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.stages.checks import check_metrics, check_writable
 from ft.core.stages.notices import Notice
@@ -25,8 +26,7 @@ from ft.core.stages.options import Options
 from ft.core.stages.reporting import History, write_fit_report
 from ft.core.stages.results import FitResult
 from ft.core.stages.runs import RunFolder, create_run
-from ft.core.stages.start import Start, finetuning_start, load_start, training_start
-from ft.core.stages.subject import Subject
+from ft.core.stages.start import Start, load_start, training_start
 
 Stage = Literal["train", "finetune"]
 
@@ -38,13 +38,9 @@ def train(loaded: Loaded, options: Options, data: Data | None = None) -> tuple[F
     return _fit(loaded, "train", start, options, data)
 
 
-def finetune(
-    subject: Subject, options: Options, weights: Path | None = None, data: Data | None = None
-) -> tuple[FitResult, Data]:
-    """Fine-tune from the weights that `finetuning_start` finds; weights: the command line's `--from`."""
-    with subject.loaded.locating():
-        start = finetuning_start(subject, weights, options.runs_dir)
-    return _fit(subject.loaded, "finetune", start, options, data)
+def finetune(loaded: Loaded, start: Start, options: Options, data: Data | None = None) -> tuple[FitResult, Data]:
+    """Fine-tune from `start`, which `finetuning_start` finds. data: as for `train`."""
+    return _fit(loaded, "finetune", start, options, data)
 
 
 def _fit(
@@ -77,12 +73,13 @@ class _Prepared:
 def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options, data: Data | None) -> _Prepared:
     experiment, settings = loaded.complete, loaded.stage(stage)
     options.on_notice(Notice("stage", f"{stage} {experiment.name}"))
+    check_board(experiment.tensorboard)
     machine = build_machine(experiment)
     for reason in machine.reasons:
         options.on_notice(Notice("choice", reason))
     if data is None:
         data = prepare_data(
-            experiment.data, experiment.inputs, experiment.outputs, only={"train", "val"}, keep=_kept_columns(start)
+            experiment.data, experiment.inputs, experiment.outputs, only={"train", "val"}, keep=kept_columns(start)
         )
         options.on_notice(Notice("data", data.summary()))
     asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *([settings.monitor] if settings.monitor else [])]
@@ -96,6 +93,8 @@ def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options
         total, *differences = loading.lines()
         options.on_notice(Notice("weights", total, tuple(differences)))
     fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
+    for warning in fit.warnings:
+        options.on_notice(Notice("warning", warning))
     if fit.freeze is not None:
         *patterns, total = fit.freeze.lines()
         options.on_notice(Notice("freeze", total, tuple(patterns)))
@@ -105,9 +104,12 @@ def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options
     return _Prepared(loaded, stage, start, machine, data, fit, loading, before)
 
 
-def _kept_columns(start: Start | None) -> dict[str, dict[str, Any]]:
-    """Fine-tuning keeps the normalisation its weights were trained with."""
-    return start.checkpoint["columns"]["inputs"] if start is not None and start.checkpoint is not None else {}
+def kept_columns(start: Start | None) -> dict[str, dict[str, Any]]:
+    """States of columns that a fine-tuning keeps: the normalisation, in and out, that its weights were trained with."""
+    if start is None or start.checkpoint is None:
+        return {}
+    inputs, outputs = start.checkpoint["columns"]["inputs"], start.checkpoint["columns"]["outputs"]
+    return {**inputs, **{name: state for name, state in outputs.items() if state["type"] == "number"}}
 
 
 def _drive(prepared: _Prepared, run: RunFolder, options: Options, started: float) -> FitResult:
@@ -152,7 +154,7 @@ def _result(
     prepared: _Prepared, run: RunFolder, history: History, end: Finished, seconds: float, options: Options
 ) -> FitResult:
     fit, best = prepared.fit, history.best
-    parameters = list(fit.network.module.parameters())
+    sizes = count_parameters(fit.network.module)
     return FitResult(
         stage=prepared.stage,
         name=prepared.loaded.experiment.name,
@@ -167,8 +169,9 @@ def _result(
         steps=end.step,
         reason=end.reason,
         seconds=seconds,
-        parameters=sum(p.numel() for p in parameters),
-        trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        parameters=sizes.total,
+        trainable=sizes.trainable,
+        last_unit=fit.network.last_unit,
         device=str(prepared.machine.device),
         precision=prepared.machine.precision.name,
         parent=prepared.start.parent if prepared.start else None,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 
 from ft.core.adapt.freeze import freeze
-from ft.core.build import build_heads, build_model, choose_monitor
+from ft.core.build.fit import choose_monitor
+from ft.core.build.parts import build_columns, build_heads, build_model
 from ft.core.config.load import Loaded
 from ft.core.config.schema import CategoryOutput, Experiment
-from ft.core.data.columns import Column, column_from_state
-from ft.core.data.outline import Outline, outline
+from ft.core.data.columns import Column
+from ft.core.data.outline import Outline, outline, settle_columns
 from ft.core.data.prepare import prepare_data
 from ft.core.models.build import build_network
 from ft.core.models.describe import Parameters, UnitRow, count_parameters, describe
@@ -24,8 +24,7 @@ from ft.core.optim import optimizers, schedules
 from ft.core.runtime.device import choose_device
 from ft.core.runtime.precision import choose_precision
 from ft.core.stages.checks import check_metrics
-from ft.core.stages.evaluate import settled_outputs
-from ft.core.stages.subject import Subject
+from ft.core.stages.subject import Subject, refuse_overrides
 
 META = torch.device("meta")
 STAGES: tuple[Literal["train", "finetune"], ...] = ("train", "finetune")
@@ -58,9 +57,10 @@ def layers(subject: Subject, patterns: Sequence[int | str] = ()) -> LayersResult
         return LayersResult(describe(network, frozen), count_parameters(network.module), notes)
 
 
-def validate(loaded: Loaded) -> list[str]:
-    """Build what can be built without data: network on the meta device, optimizer, schedule, metric names.
+def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
+    """Build what can be built without data: network, optimizer, schedule, metric names.
 
+    device: of the network. On "meta" it costs no memory; on the CPU it saves a second of imports that meta needs.
     Returns what could not be checked and why. Raises ConfigError with the places of everything wrong.
     """
     with loaded.locating():
@@ -85,7 +85,7 @@ def validate(loaded: Loaded) -> list[str]:
         if unknown:
             return [f"the network was not built: {' and '.join(unknown)} can be known only from the data (ft layers)"]
         sizes = {name: head.size for name, head in heads.items()}
-        network = build_network(experiment.model, shapes, sizes, META, Path())
+        network = build_network(experiment.model, shapes, sizes, device)
         if experiment.finetune is not None:
             _check_freeze(loaded, network)
         return []
@@ -101,11 +101,9 @@ def _network(subject: Subject) -> tuple[Network, list[str]]:
     """The network on the meta device, from the checkpoint's columns, else from what is certain, else from the data."""
     experiment = subject.loaded.experiment
     if subject.checkpoint is not None:
-        states = subject.checkpoint["columns"]
-        inputs, outputs = (
-            {name: column_from_state(state) for name, state in states[side].items()} for side in ("inputs", "outputs")
-        )
-        settings = settled_outputs(experiment, outputs)
+        refuse_overrides(subject)
+        inputs, outputs = build_columns(subject.checkpoint)
+        _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
         heads = build_heads(settings, outputs, subject.checkpoint["class_counts"])
         return build_model(experiment, inputs, heads, META), []
     known = outline(experiment.data, experiment.inputs, experiment.outputs)
@@ -113,7 +111,7 @@ def _network(subject: Subject) -> tuple[Network, list[str]]:
     shapes = {name: shape for name, shape in known.input_shapes.items() if shape is not None}
     if not unknown and len(shapes) == len(known.input_shapes):
         sizes = {name: head.size for name, head in certain.items()}
-        return build_network(experiment.model, shapes, sizes, META, Path()), []
+        return build_network(experiment.model, shapes, sizes, META), []
     return _network_from_data(experiment)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["stage", "choice", "data", "model", "weights", "freeze", "warning", "saved"]
+Kind = Literal["stage", "choice", "data", "weights", "freeze", "warning", "saved"]
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
+from ft.core.build.fit import check_batch_size
 from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.errors import ConfigError, Problem
 from ft.core.stages.checks import check_writable
 from ft.core.stages.evaluate import judge
-from ft.core.stages.fit import finetune, train
-from ft.core.stages.inspect import validate
+from ft.core.stages.fit import finetune, kept_columns, train
+from ft.core.stages.inspect import STAGES, validate
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.start import finetuning_start
+from ft.core.stages.start import Start, finetuning_start, open_start
 from ft.core.stages.subject import Subject, open_checkpoint
 
 
@@ -30,11 +33,7 @@ def run(loaded: Loaded, options: Options) -> RunResult:
     if not {"train", "finetune"} & set(stages):
         raise ConfigError("this file names nothing to run; add train: or finetune: (eval: judges what they give)")
     check_writable(options.runs_dir)
-    start = _foresee(loaded, options, stages)
-    data = _prepare(loaded, options)
-    if "eval" in stages:
-        with loaded.locating():
-            _check_split(loaded.eval.split, data)
+    start, data = _foresee(loaded, options, stages)
     return _run(loaded, options, stages, loaded.eval.split if "eval" in stages else None, data, start)
 
 
@@ -43,80 +42,73 @@ def smoke(loaded: Loaded, options: Options) -> RunResult:
     stages = loaded.named_stages()
     if not {"train", "finetune"} & set(stages):
         stages = ["train", *stages]
-    start = _foresee(loaded, options, stages)
-    data = _prepare(loaded, options)
-    if "eval" in stages:
-        with loaded.locating():
-            _check_split(loaded.eval.split, data)
+    start, data = _foresee(loaded, options, stages)
     split = next(s for s in (loaded.eval.split, "val", "train") if s in data.examples)
     with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
         tried = replace(options, runs_dir=Path(folder), smoke=True)
         return _run(loaded, tried, stages, split, data, start)
 
 
-def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> Path | None:
-    """Find before any training what a later stage would stumble over. The weights a fine-tuning starts from, if they
-    are there already: None when this very run has to train them.
+def smoke_finetune(subject: Subject, start: Start, options: Options) -> RunResult:
+    """A fine-tuning on two batches and its evaluation, in a folder that vanishes."""
+    with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
+        tried = replace(options, runs_dir=Path(folder), smoke=True)
+        fit, data = finetune(subject.loaded, start, tried)
+        split = next(s for s in ("val", "train") if s in data.examples)
+        return RunResult([fit], _judge(fit, subject.loaded, split, tried, data), None)
+
+
+def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[Start | None, Data]:
+    """The data, and the weights a fine-tuning starts from unless this very run trains them. Whatever a later stage
+    would stumble over is found here, before the first one trains.
     """
-    validate(loaded)
-    if "finetune" not in stages or ("train" in stages and loaded.stage("finetune").from_ is None):
-        return None
+    options.on_notice(Notice("stage", f"{loaded.experiment.name}: {', '.join(stages)}"))
+    validate(loaded, torch.device("cpu"))
     with loaded.locating():
-        return finetuning_start(Subject(loaded), None, options.runs_dir).path
-
-
-def _prepare(loaded: Loaded, options: Options) -> Data:
-    experiment = loaded.experiment
-    options.on_notice(Notice("stage", f"{experiment.name}: {', '.join(loaded.named_stages())}"))
-    with loaded.locating():
-        data = prepare_data(experiment.data, experiment.inputs, experiment.outputs)
-    options.on_notice(Notice("data", data.summary()))
-    return data
-
-
-def _check_split(split: str, data: Data) -> None:
-    if split not in data.examples:
-        raise ConfigError(
-            Problem(
-                f"eval asks for the {split} split, which the data do not have; set data.split.{split}, or eval.split",
-                ("eval", "split"),
+        start = None
+        if "finetune" in stages and ("train" not in stages or loaded.stage("finetune").from_ is not None):
+            start = finetuning_start(Subject(loaded), None, options.runs_dir)
+        experiment = loaded.experiment
+        keep = kept_columns(start) if "train" not in stages else {}
+        data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep)
+        options.on_notice(Notice("data", data.summary()))
+        for stage in STAGES:
+            if stage in stages:
+                check_batch_size(loaded.stage(stage), stage, len(data.examples["train"]))
+        if "eval" in stages and loaded.eval.split not in data.examples:
+            split = loaded.eval.split
+            message = (
+                f"eval asks for the {split} split, which the data do not have; set data.split.{split}, or eval.split"
             )
-        )
+            raise ConfigError(Problem(message, ("eval", "split")))
+    return start, data
 
 
 def _run(
-    loaded: Loaded, options: Options, stages: Sequence[str], split: str | None, data: Data, start: Path | None
+    loaded: Loaded, options: Options, stages: Sequence[str], split: str | None, data: Data, start: Start | None
 ) -> RunResult:
-    fits: list[FitResult] = []
+    """start: weights from elsewhere. Then a fine-tuning after a training here keeps their normalisation, not that of
+    the training, and prepares the data again.
+    """
+    fits: list[tuple[FitResult, Data]] = []
     if "train" in stages:
-        fits.append(train(loaded, options, data)[0])
+        fits.append(train(loaded, options, data))
     if "finetune" in stages:
-        fits.append(finetune(Subject(loaded), options, start or fits[-1].best, data)[0])
-    if split is None:
-        return RunResult(fits, None, None)
-    verdicts = [_judge(fit, loaded, split, options, data) for fit in fits]
-    return RunResult(fits, verdicts[-1], verdicts[0] if len(verdicts) > 1 else None)
+        here = start or open_start(fits[-1][0].best, "the training just done")
+        fits.append(finetune(loaded, here, options, data if start is None or not fits else None))
+    verdicts = [] if split is None else [_judge(fit, loaded, split, options, own) for fit, own in fits]
+    results = [fit for fit, _ in fits]
+    return RunResult(results, verdicts[-1] if verdicts else None, verdicts[0] if len(verdicts) > 1 else None)
 
 
 def _judge(fit: FitResult, loaded: Loaded, split: str, options: Options, data: Data) -> EvalResult:
     """Judge what a fit left on disk: the checkpoint is read back, so what is judged is what ships."""
     subject = open_checkpoint(fit.best, python=_code(loaded))
     options.on_notice(Notice("stage", f"eval {fit.run} on {split}"))
-    return judge(subject, options, split=split, data=data)
+    return judge(subject, options, split=split, data=data if split in data.examples else None)
 
 
 def _code(loaded: Loaded) -> Path | None:
     """The user's model file: named by the file that the command line named, so it may run again."""
     spec = loaded.experiment.model.python
     return None if spec is None else Path(spec.rpartition(":")[0])
-
-
-def smoke_finetune(subject: Subject, options: Options, weights: Path | None) -> RunResult:
-    """A fine-tuning on two batches and its evaluation, in a folder that vanishes."""
-    with subject.loaded.locating():
-        start = finetuning_start(subject, weights, options.runs_dir)
-    with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
-        tried = replace(options, runs_dir=Path(folder), smoke=True)
-        fit, data = finetune(subject, tried, start.path)
-        split = next(s for s in ("val", "train") if s in data.examples)
-        return RunResult([fit], _judge(fit, subject.loaded, split, tried, data), None)

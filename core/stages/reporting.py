@@ -22,15 +22,16 @@ class History:
     def __init__(self) -> None:
         self.rows: list[HistoryRow] = []
         self.best: Validated | None = None
-        self._losses: list[float] = []
+        self._losses: list[tuple[float, int]] = []  # mean and number of examples
 
     def __call__(self, event: Event) -> None:
         """Remember the event if it says how training goes."""
         match event:
             case Logged():
-                self._losses.append(event.loss)
+                self._losses.append((event.loss, event.examples))
             case Validated():
-                loss = sum(self._losses) / len(self._losses) if self._losses else None
+                examples = sum(count for _, count in self._losses)
+                loss = sum(mean * count for mean, count in self._losses) / examples if examples else None
                 self.rows.append(HistoryRow(event.epoch, event.step, loss, event.metrics))
                 self._losses.clear()
                 if event.is_best:
@@ -59,6 +60,7 @@ def write_fit_report(
         loss={"val": best.loss} if best else {},
         history=history.rows,
         best_step=history.best.step if history.best else None,
+        monitor=result.main_metric,
         parent=result.parent,
         parent_scores={"val": before.scores} if before else {},
         parameters=Parameters(result.parameters, result.trainable),

@@ -32,6 +32,7 @@ class FitResult:
     seconds: float
     parameters: int
     trainable: int
+    last_unit: int
     device: str
     precision: str
     parent: str | None = None

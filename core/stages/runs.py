@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ft.core.errors import ConfigError, ResourceError
@@ -65,10 +66,11 @@ class RunFolder:
     def write(self, name: str, text: str) -> None:
         """Write a small text file of the run: beside its target, then renamed. Raises ResourceError."""
         target = self.path / name
-        temporary = target.with_name(f".{name}.tmp")
         try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(target)
+            with NamedTemporaryFile("w", dir=self.path, prefix=f".{name}.", delete=False, encoding="utf-8") as file:
+                file.write(text)
+            Path(file.name).chmod(0o644)  # temporary files are private, a run's are not
+            Path(file.name).replace(target)
         except OSError as error:
             raise ResourceError(f"cannot write {target}: {error.strerror or error}") from error
 

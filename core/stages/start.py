@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ft.core.adapt.loading import LoadReport, load_weights, read_weights
 from ft.core.config.schema import Experiment
-from ft.core.engine.checkpoint import is_checkpoint, load_checkpoint
+from ft.core.engine.checkpoint import NotACheckpointError, load_checkpoint
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
@@ -41,10 +41,17 @@ def open_start(path: Path, why: str, place: tuple[str, ...] = ()) -> Start:
         why = f"{why}, its best.pt"
     if not path.is_file():
         raise ConfigError(Problem(f"{why}: there is no file {path}", place))
-    if is_checkpoint(path):
-        checkpoint = load_checkpoint(path)
-        return Start(path, checkpoint["weights"], checkpoint, why)
-    return Start(path, read_weights(path), None, why)
+    if path.suffix == ".safetensors":
+        return Start(path, read_weights(path), None, why)
+    try:
+        return of_checkpoint(path, load_checkpoint(path), why)
+    except NotACheckpointError:
+        return Start(path, read_weights(path), None, why)
+
+
+def of_checkpoint(path: Path, checkpoint: dict[str, Any], why: str) -> Start:
+    """The weights of a checkpoint that is read already."""
+    return Start(path, checkpoint["weights"], checkpoint, why)
 
 
 def training_start(experiment: Experiment) -> Start | None:
@@ -66,7 +73,7 @@ def finetuning_start(subject: Subject, wish: Path | None, runs_dir: Path) -> Sta
         return open_start(Path(experiment.finetune.from_), "finetune.from", ("finetune", "from"))
     if subject.checkpoint is not None:
         assert subject.path is not None
-        return Start(subject.path, subject.checkpoint["weights"], subject.checkpoint, "the checkpoint given")
+        return of_checkpoint(subject.path, subject.checkpoint, "the checkpoint given")
     if experiment.model.weights is not None:
         return open_start(Path(experiment.model.weights), "model.weights", ("model", "weights"))
     run = newest_finished(runs_dir, ("train",), experiment.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,16 @@ def open_subject(path: Path, overrides: Sequence[str] = (), python: Path | None 
 def open_checkpoint(path: Path, overrides: Sequence[str] = (), python: Path | None = None) -> Subject:
     """Open a checkpoint's file and the experiment inside it, overrides applied."""
     checkpoint = load_checkpoint(path)
-    loaded = load_resolved(checkpoint["experiment"], overrides, name=str(path))
-    return Subject(_trusted(loaded, checkpoint, python, path), checkpoint, path, _run_of(path))
+    loaded = _trusted(load_resolved(checkpoint["experiment"], overrides, name=str(path)), checkpoint, python, path)
+    return Subject(loaded, checkpoint, path, _run_of(path))
+
+
+def refuse_overrides(subject: Subject) -> None:
+    """A checkpoint brings its columns and its network: raise ConfigError for settings that would change them."""
+    for path in subject.loaded.overrides:
+        if path[0] in ("inputs", "outputs", "model"):
+            where = ".".join(map(str, path))
+            raise ConfigError(f"{where}=… changes nothing here: {subject.path} brings its own {path[0]}")
 
 
 def newest(runs_dir: Path, stages: tuple[str, ...], what: str) -> Path:
@@ -63,19 +71,25 @@ def newest(runs_dir: Path, stages: tuple[str, ...], what: str) -> Path:
 
 
 def _run_of(path: Path) -> RunFolder | None:
-    """The run folder a checkpoint lies in: RUN/checkpoints/best.pt with RUN/status.json beside."""
+    """The run whose result this checkpoint is: RUN/checkpoints/best.pt, with RUN/status.json beside."""
     folder = path.resolve().parent
-    whole = folder.name == "checkpoints" and (folder.parent / "status.json").is_file()
+    whole = path.name == "best.pt" and folder.name == "checkpoints" and (folder.parent / "status.json").is_file()
     return RunFolder(folder.parent) if whole else None
 
 
 def _trusted(loaded: Loaded, checkpoint: dict[str, Any], python: Path | None, path: Path) -> Loaded:
-    """A `python:` model's code runs only when the command line names the file, and only if it is the same code."""
-    stored = checkpoint.get("python")
-    if stored is None:
+    """A `python:` model's code runs only when the command line names the file, and only if it is the same code.
+
+    What the stored settings say decides, not what the checkpoint claims beside them; the file it names is never read.
+    """
+    spec = loaded.experiment.model.python
+    if spec is None:
         if python is not None:
             raise ConfigError(f"--python {python}: the model in {path} needs no code of yours")
         return loaded
+    stored = checkpoint.get("python")
+    if not isinstance(stored, dict) or {"file", "function", "sha256"} - set(stored):
+        raise CheckpointError(f"{path} holds a model of someone's own code and no record of that code; it is not used")
     if python is None:
         raise ConfigError(
             f"the model in {path} is built by your own code; a checkpoint never runs code by itself. "
@@ -88,5 +102,4 @@ def _trusted(loaded: Loaded, checkpoint: dict[str, Any], python: Path | None, pa
             f"--python {python} is not the code this checkpoint was trained with (its SHA-256 differs); "
             "use the file as it was then"
         )
-    model = loaded.experiment.model.model_copy(update={"python": f"{python}:{stored['function']}"})
-    return replace(loaded, experiment=loaded.experiment.model_copy(update={"model": model}))
+    return loaded.with_model_python(f"{python.resolve()}:{stored['function']}")

@@ -21,7 +21,7 @@ from PIL import Image
 
 from ft.core.config import schema
 from ft.core.config.load import Loaded
-from ft.core.config.schema import Section
+from ft.core.config.section import Section
 
 Read = tuple[str, str]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class ImageColumn:
         height, width, channels = _check_pixels(values)
         height, width = side_lengths(settings.size) or (height, width)
         channels = settings.channels or channels
+        _check_crop(settings.augment, min(height, width), values.column)
         column = cls((channels, height, width), (0.0,) * channels, (1.0,) * channels, settings.augment)
         stored = column.encode(values)
         if isinstance(settings.normalize, Normalization):
@@ -79,6 +81,14 @@ class ImageColumn:
         return cls((channels, height, width), tuple(state["mean"]), tuple(state["std"]))
 
 
+def read_picture(path: str | Path, column: ImageColumn) -> Tensor:
+    """A loose file as the column would have kept it in training: uint8 (C, H, W).
+
+    Raises DataError naming the file when it cannot be read.
+    """
+    return torch.from_numpy(decode.read(Path(path), column.shape))
+
+
 def side_lengths(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """A setting `size` as (height, width)."""
     return (size, size) if isinstance(size, int) else size
@@ -110,6 +120,13 @@ def _given_statistics(given: Normalization, channels: int, column: str) -> tuple
         raise ConfigError(Problem(message, ("inputs", column, "normalize", "mean")))
     times = channels // len(given.mean)
     return tuple(given.mean) * times, tuple(given.std) * times
+
+
+def _check_crop(changes: ImageAugment | None, side: int, column: str) -> None:
+    """A shift by a whole side would leave nothing but black. side: the shorter one."""
+    if changes is not None and changes.crop is not None and changes.crop >= side:
+        message = f"crop is {changes.crop}; expected less than the shorter side of the pictures, {side} pixels"
+        raise ConfigError(Problem(message, ("inputs", column, "augment", "crop")))
 
 
 def _check_pixels(values: Values) -> tuple[int, int, int]:

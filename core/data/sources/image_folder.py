@@ -43,7 +43,7 @@ def load(section: ImageFolderData, pictures: Mapping[str, ImageInput], wanted: s
     for split, part in parts.items():
         planes = decode.read_all(part.paths, size, channels)  # (N, C, H, W)
         channels = planes.shape[1]  # training comes first: the others follow it
-        names = [str(path.relative_to(root)) for path in part.paths]
+        names = [path.relative_to(root).as_posix() for path in part.paths]
         splits[split] = Table({"image": np.moveaxis(planes, 1, -1), "label": np.asarray(part.labels)}, names)
     return Dataset(splits, tuple(folders), {"label": classes}, f"pictures in {root}")
 

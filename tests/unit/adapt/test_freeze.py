@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,13 +224,20 @@ def test_patterns_may_be_written_in_many_ways() -> None:
     assert list(split_patterns(3)) == ["3"]
 
 
+@pytest.mark.parametrize("patterns", ["", " , ", [""], [0, " "]])
+def test_a_blank_pattern_is_refused_and_does_not_freeze_nothing(patterns: Any) -> None:
+    with pytest.raises(ConfigError, match="freeze has a blank in it, which names no unit") as caught:
+        freeze(UNITS, Net(), patterns)
+    assert caught.value.problems[0].path == ("finetune", "freeze")
+
+
 def test_numbers_reach_the_parts_of_a_network_built_from_layers() -> None:
     layers = [
         {"residual": [{"Linear": 6}, "BatchNorm1d"]},
         {"Linear": {"out_features": 6, "activation": "PReLU"}},
         "Linear",
     ]
-    network = build_network(ModelSection(layers=layers), {"x": (6,)}, {"y": 3}, torch.device("cpu"), Path())
+    network = build_network(ModelSection(layers=layers), {"x": (6,)}, {"y": 3}, torch.device("cpu"))
     report = freeze(network.units, network.module, "0.1,1")
     assert frozen(network.module) == {
         "residual_0.1.weight",
@@ -251,7 +257,7 @@ def test_the_guides_first_three_units_freeze_and_count_though_two_have_no_parame
         "Flatten",
         "Linear",
     ]
-    network = build_network(ModelSection(layers=layers), {"x": (1, 28, 28)}, {"y": 10}, torch.device("cpu"), Path())
+    network = build_network(ModelSection(layers=layers), {"x": (1, 28, 28)}, {"y": 10}, torch.device("cpu"))
     report = freeze(network.units, network.module, [0, 1, 2])
     assert [row.matched for row in report.rows] == [("conv2d_0",), ("maxpool2d_1",), ("flatten_2",)]
     assert (report.frozen_parameters, report.total_parameters) == (320, 54410)

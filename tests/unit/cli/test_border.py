@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from ft.cli.arguments import parse_minimum, split_words
-from ft.cli.border import bordered, code_of
+from ft.cli.border import Terminated, bordered, code_of
 from ft.core import errors
 from ft.core.errors import ConfigError, FtError
 
@@ -33,6 +34,10 @@ def test_no_error_of_ours_is_without_a_code() -> None:
         (KeyboardInterrupt(), 130, "interrupted"),
         (MemoryError(), 6, "out of memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 6, "smaller batch_size"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), 6, "smaller batch_size"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), 6, "smaller batch_size"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), 6, "smaller batch"),
+        (Terminated(), 130, "terminated"),
         (ZeroDivisionError("oh"), 1, "a bug in ft"),
         (SystemExit(0), 2, "outside of ft"),
     ],
@@ -53,6 +58,7 @@ def test_whatever_escapes_ends_with_a_code(
 def test_words_are_files_or_settings() -> None:
     words = ["c.yaml", "train.lr=3", "model.layers.0.Conv2d.out_channels=4", "seed=1"]
     assert split_words(words) == ([Path("c.yaml")], words[1:])
+    assert split_words(["c.yaml", "inputs.my-col.type=image"]) == ([Path("c.yaml")], ["inputs.my-col.type=image"])
     assert split_words(["a/b=c.yaml"]) == ([Path("a/b=c.yaml")], [])
     with pytest.raises(ConfigError, match="one file at a time"):
         split_words(["a.yaml", "b.yaml"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import load_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,6 +190,6 @@ def test_python_models_are_relative_to_the_file_that_names_them(
     assert loaded.experiment.model.python == expected
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load_experiment(Path("../a.yaml")).experiment.model.python == expected
-    assert load_experiment(None, text=loaded.resolved_yaml()).experiment.model.python == expected
+    assert load_text(loaded.resolved_yaml()).experiment.model.python == expected
     given = load_experiment(Path("../a.yaml"), ["model.python=net.py:f"]).experiment.model.python
     assert given == f"{tmp_path}/elsewhere/net.py:f"

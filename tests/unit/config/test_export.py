@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from experiments import load_text
 
 from ft.core.config.export import init_text, json_schema, shipped
 from ft.core.config.load import load_experiment
@@ -75,7 +76,7 @@ def test_every_shipped_experiment_satisfies_the_schema_and_loads(name: str) -> N
 
 
 def test_the_starting_file_is_the_digits_experiment_in_four_layers() -> None:
-    loaded = load_experiment(None, text=init_text())
+    loaded = load_text(init_text())
     assert loaded.experiment.data.source == "digits"
     assert [
         next(iter(entry)) if isinstance(entry, dict) else entry for entry in loaded.experiment.model.layers or []

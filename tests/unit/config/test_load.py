@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments import load_text
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -28,12 +28,12 @@ TREE: dict[str, Any] = {
 
 
 def load(tree: dict[str, Any], *overrides: str) -> Any:
-    return load_experiment(None, overrides, tree={**TREE, **tree})
+    return load_resolved({**TREE, **tree}, overrides)
 
 
 def refusal(text: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
-        load_experiment(Path("a.yaml"), text=text)
+        load_text(text)
     return [str(problem) for problem in raised.value.problems]
 
 
@@ -87,7 +87,7 @@ def test_every_section_refuses_an_unknown_key_at_its_place_with_the_nearest_name
     meant = max((field.alias or name for name, field in fields.items()), key=len)
     wrong = meant[:-1] + "q" if len(meant) > 2 else meant + "q"
     tree = deepcopy({**TREE, **tree})
-    load_experiment(None, text=dump(tree))  # right but for the key
+    load_text(dump(tree))  # right but for the key
     place = tree
     for key in path.split(".") if path else []:
         place = place[key]
@@ -228,6 +228,18 @@ def image(**settings: Any) -> dict[str, Any]:
             "data.split.val is 0; expected a whole number >= 1 or a number >",
         ),
         ({"train": {"warmup_steps": 1, "warmup_epochs": 1}}, "train.warmup_epochs is given and warmup_steps too"),
+        (
+            {"train": {"validate_every_epochs": 1, "validate_every_steps": 5}, "finetune": {}},
+            "train.validate_every_steps is given and validate_every_epochs too; say only one of the two",
+        ),
+        (
+            {"finetune": {"validate_every_epochs": 2, "validate_every_steps": 5}},
+            "finetune.validate_every_steps is given and validate_every_epochs too",
+        ),
+        ({"finetune": {"freeze": ""}}, "finetune.freeze has a blank in it, which names no unit; [] freezes nothing"),
+        ({"finetune": {"freeze": " , "}}, "finetune.freeze has a blank in it, which names no unit"),
+        ({"finetune": {"freeze": [0, ""]}}, "finetune.freeze has a blank in it, which names no unit"),
+        ({"finetune": {"freeze": "${env:FT_NONE:-}"}}, "finetune.freeze has a blank in it, which names no unit"),
         ({"inputs": {"x": {"type": "number"}}, "outputs": {"x": {"type": "number"}}}, "outputs.x is an input too"),
         ({"data": {"source": "digits"}, "train": {"patience": 3}}, "train.patience needs validation examples"),
         ({"data": {"source": "mnist"}, "finetune": {"monitor": "f1"}}, "finetune.monitor needs validation examples"),
@@ -293,7 +305,7 @@ def test_plain_ints_are_floats_and_lists_are_pairs() -> None:
 
 def test_later_errors_are_located_at_the_setting_or_what_holds_it() -> None:
     text = dump({**TREE, "train": {"optimizer": {"sgd": {"momentum": 0.9}}}, "finetune": {"epochs": 3}})
-    loaded = load_experiment(Path("a.yaml"), ["train.monitor=f2"], text=text)
+    loaded = load_text(text, ["train.monitor=f2"])
 
     def where(*path: str | int) -> str | None:
         return loaded.locate(ConfigError(Problem("wrong", path))).problems[0].where
@@ -376,6 +388,29 @@ def test_finetunes_own_way_to_say_a_thing_drops_trains_other_way() -> None:
     assert (found.validate_every_steps, found.validate_every_epochs) == (None, 2)
 
 
+@pytest.mark.parametrize("train", [{}, {"validate_every_steps": 50}, {"validate_every_epochs": 2}])
+@pytest.mark.parametrize(
+    "finetune", [{}, {"validate_every_steps": 7}, {"validate_every_epochs": 3}, {"validate_every_steps": None}]
+)
+def test_the_resolved_copy_says_one_of_the_two_ways_to_validate(
+    train: dict[str, Any], finetune: dict[str, Any]
+) -> None:
+    loaded = load({"train": train, "finetune": finetune})
+    tree = loaded.resolved()
+    for stage in ("train", "finetune"):
+        section = loaded.stage(stage)  # type: ignore[call-overload]
+        expected = None if section.validate_every_steps else section.validate_every_epochs
+        assert tree[stage]["validate_every_epochs"] == expected
+        assert tree[stage]["validate_every_steps"] == section.validate_every_steps
+    again = load_resolved(tree)
+    assert (again.complete, again.resolved()) == (loaded.complete, tree)
+
+
+def test_nothing_is_frozen_by_an_empty_list() -> None:
+    for freeze in ([], None):
+        assert load({"finetune": {"freeze": freeze}}).stage("finetune").freeze == []
+
+
 def test_the_evaluation_takes_trains_batch_size() -> None:
     assert load({"train": {"batch_size": 7}}).eval.batch_size == 7
     assert load({"train": {"batch_size": 7}, "eval": {"batch_size": 9}}).eval.batch_size == 9
@@ -436,7 +471,7 @@ experiments = st.fixed_dictionaries(
 @given(experiments)
 def test_the_resolved_copy_is_an_equal_experiment(tree: dict[str, Any]) -> None:
     loaded = load(tree)
-    for again in (load_experiment(None, text=loaded.resolved_yaml()), load_resolved(loaded.resolved())):
+    for again in (load_text(loaded.resolved_yaml()), load_resolved(loaded.resolved())):
         assert again.experiment == loaded.experiment
         assert again.complete == loaded.complete
         assert again.resolved() == loaded.resolved()
@@ -446,6 +481,29 @@ def test_overrides_reach_into_a_resolved_experiment() -> None:
     again = load_resolved(load({"train": {"lr": 1}}).resolved(), ["train.epochs=2", "model.layers.1.Linear.bias=false"])
     assert (again.stage("train").epochs, again.stage("train").lr) == (2, 1)
     assert again.experiment.model.layers == ["Flatten", {"Linear": {"bias": False}}]
+
+
+def test_the_command_lines_settings_are_known_by_their_paths_as_given() -> None:
+    given = ["train.epochs=2", "model.layers.1.Linear.bias=false", "eval={split: val}", "outputs=null"]
+    expected = (("train", "epochs"), ("model", "layers", 1, "Linear", "bias"), ("eval",), ("outputs",))
+    assert load({}, *given).overrides == expected
+    assert load_resolved(load({}).resolved(), given).overrides == expected
+    assert load({}).overrides == load_resolved(load({}, *given).resolved()).overrides == ()
+
+
+def test_a_trusted_file_takes_the_stored_ones_place_for_every_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FT_CODE", "/stored/net.py:build")
+    stored = load({"model": {"python": "${env:FT_CODE}", "args": {"width": 3}}, "train": {}})
+    trusted = stored.with_model_python("/mine/a${b}.py:build")
+    for experiment in (trusted.experiment, trusted.complete):
+        assert experiment.model.python == "/mine/a${b}.py:build"
+        assert experiment.model.args == {"width": 3}
+    assert load_resolved(trusted.resolved()).experiment == trusted.experiment
+    monkeypatch.delenv("FT_CODE")
+    assert "FT_CODE" not in trusted.resolved_yaml()
+    back = trusted.with_model_python("/stored/net.py:build")
+    assert (back.experiment, back.complete) == (stored.experiment, stored.complete)
+    assert stored.experiment.model.python == "/stored/net.py:build", "the one it came from is as it was"
 
 
 # ---------------------------------------------------------------- cost

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from experiments import load_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ft.core.config.load import load_experiment
 from ft.core.config.schema import Experiment
 from ft.core.errors import ConfigError
 
@@ -26,7 +26,7 @@ model:
 
 
 def load(*overrides: str) -> Experiment:
-    return load_experiment(None, overrides, text=FILE).experiment
+    return load_text(FILE, overrides).experiment
 
 
 def refusal(*overrides: str) -> list[str]:
@@ -74,9 +74,7 @@ def test_text_settings_take_numbers_as_text() -> None:
 
 def test_null_brings_the_default_back() -> None:
     text = FILE + "train: {epochs: 3, patience: 2}"
-    found = load_experiment(
-        None, ["train.epochs=null", "train.patience=null", "outputs.size=null"], text=text
-    ).experiment
+    found = load_text(text, ["train.epochs=null", "train.patience=null", "outputs.size=null"]).experiment
     assert found.train is not None
     assert (found.train.epochs, found.train.patience) == (10, None)
     assert list(found.outputs or {}) == ["digit"]
@@ -86,7 +84,7 @@ def test_null_brings_the_default_back() -> None:
 def test_an_argument_of_an_optimizer_chooses_that_optimizer(optimizer: str) -> None:
     text = FILE + f"train: {{optimizer: {optimizer}}}"
     overrides = ["train.optimizer.sgd.momentum=0.9", "train.optimizer.sgd.dampening=0"]
-    train = load_experiment(None, overrides, text=text).stage("train")
+    train = load_text(text, overrides).stage("train")
     kept = {"nesterov": True} if "nesterov" in optimizer else {}
     assert train.optimizer == {"sgd": {**kept, "momentum": 0.9, "dampening": 0}}
 
@@ -109,7 +107,7 @@ def test_another_source_replaces_the_data_wherever_it_stands_on_the_line() -> No
 
 def test_an_override_assigns_and_does_not_merge() -> None:
     text = FILE + "train: {epochs: 3, lr: 1}"
-    train = load_experiment(None, ["train={epochs: 5}"], text=text).stage("train")
+    train = load_text(text, ["train={epochs: 5}"]).stage("train")
     assert (train.epochs, train.lr) == (5, 1e-3)
 
 
@@ -162,7 +160,7 @@ def test_bad_overrides_are_all_reported_in_their_order() -> None:
     value=st.floats(1e-9, 1e9) | st.integers(1, 10**9),
 )
 def test_numbers_come_through_unchanged(key: str, value: float) -> None:
-    tree: Any = load_experiment(None, [f"{key}={value!r}"], text=FILE).resolved()
+    tree: Any = load_text(FILE, [f"{key}={value!r}"]).resolved()
     for part in key.split("."):
         tree = tree[part]
     assert tree == value

@@ -60,6 +60,14 @@ def test_numbers_belong_to_the_example_whatever_batch_it_is_in() -> None:
     assert torch.equal(together, torch.stack(alone))
 
 
+def test_numbers_are_hashed_on_the_cpu_and_only_then_sent_to_the_device() -> None:
+    """Not every accelerator multiplies int64 as the CPU does. "meta" holds no keys: the numbers can only be sent."""
+    sent = Draws(5, 2, torch.tensor([900, 3, 41]), torch.device("meta")).uniform(2, 4)
+    assert (sent.device.type, sent.shape, sent.dtype) == ("meta", (3, 4), torch.float32)
+    with pytest.raises(AssertionError, match="CPU"):
+        Draws(5, 2, torch.tensor([900, 3, 41], device="meta"))
+
+
 # ---------------------------------------------------------------- crop, flip
 
 

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from ft.core.data import decode
-from ft.core.data.columns.image import ImageColumn
-from ft.core.data.pictures import read_picture
+from ft.core.data.columns.image import ImageColumn, read_picture
 from ft.core.errors import DataError
 
 

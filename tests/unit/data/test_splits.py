@@ -101,6 +101,41 @@ def test_more_than_there_is_is_an_error_at_the_split(split: Split, message: str)
     assert error.value.problems[0].path[:2] == ("data", "split")
 
 
+def sides(names: list[str]) -> dict[str, str]:
+    """The split of each named example; the class is the folder."""
+    table = Table({"id": np.arange(len(names))}, names)
+    groups = np.array([name.split("/")[0] for name in names])
+    parts = split_dataset(Dataset({"train": table}, ("train",), {}, "x"), Split(val=0.2, test=0.2), groups)
+    return {name: split for split, part in parts.items() for name in part.names or ()}
+
+
+COMING = [f"{label}/new {number}.png" for label in ("ant", "bee", "cow", "dog") for number in range(9)]
+FOLDERS = [f"{label}/{number:03}.png" for label in ("ant", "bee", "cow") for number in range(40)]
+
+
+@given(
+    come=st.lists(st.sampled_from(COMING), max_size=4, unique=True),
+    go=st.lists(st.sampled_from(FOLDERS), max_size=4, unique=True),
+)
+def test_an_example_keeps_its_side_when_others_come_or_go(come: list[str], go: list[str]) -> None:
+    before, after = sides(FOLDERS), sides(sorted({*FOLDERS, *come} - {*go}))
+    stayed = set(before) & set(after)
+    moved = [(before[name], after[name]) for name in stayed if before[name] != after[name]]
+    changes, borders, classes = len(come) + len(go), 2, 4
+    assert len(moved) <= borders * (changes + classes * bool(changes))
+    assert not {("train", "test"), ("test", "train")} & set(moved), "validation lies between the two"
+
+
+def test_one_more_picture_at_the_front_moves_at_most_a_border_example_of_its_class() -> None:
+    before, after = sides(FOLDERS), sides(["ant/!.png", *FOLDERS])
+    assert sum(before[name] != after[name] for name in FOLDERS) <= 2
+
+
+def test_the_order_of_the_files_and_names_that_are_no_utf8_do_not_matter() -> None:
+    names = [*FOLDERS, "ant/caf\udce9.png"]  # as Python reads a Latin-1 file name
+    assert sides(names) == sides(names[::-1])
+
+
 def test_names_go_with_their_rows() -> None:
     table = Table({"id": np.arange(4)}, ["a", "b", "c", "d"])
     parts = split_dataset(Dataset({"train": table}, ("train",), {}, "x"), Split(val=2))

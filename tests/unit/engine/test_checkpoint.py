@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ft.core.engine import checkpoint as module
-from ft.core.engine.checkpoint import digest, is_checkpoint, load_checkpoint, save_checkpoint
+from ft.core.engine.checkpoint import NotACheckpointError, digest, load_checkpoint, save_checkpoint
 from ft.core.errors import CheckpointError, ResourceError
 
 
@@ -79,9 +79,8 @@ def test_a_pickle_with_code_in_it_runs_nothing(tmp_path: Path) -> None:
 def test_plain_weights_are_told_from_a_checkpoint(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "w.pt")
     save_checkpoint(tmp_path / "c.pt", contents())
-    assert is_checkpoint(tmp_path / "c.pt")
-    assert not is_checkpoint(tmp_path / "w.pt")
-    with pytest.raises(CheckpointError, match="holds no ft checkpoint"):
+    assert load_checkpoint(tmp_path / "c.pt")["betas"] == (0.9, 0.999)
+    with pytest.raises(NotACheckpointError, match="holds no ft checkpoint"):
         load_checkpoint(tmp_path / "w.pt")
 
 

@@ -138,21 +138,27 @@ def test_ties_go_to_the_earlier_epoch() -> None:
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_says_where() -> None:
     it = loop(optimizer="sgd", lr=1e30)
-    with pytest.raises(DivergedError, match=r"epoch 1, between steps 1 and 3, at a learning rate of 1e\+30"):
+    with pytest.raises(DivergedError, match=r"between steps 1 and 3, in epoch 1, at a learning rate of 1e\+30"):
         list(it.run())
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_validation_that_is_not_finite_is_never_the_best(value: float) -> None:
-    it = loop(epochs=2, monitor="loss", direction="min")
+def test_a_validation_that_is_not_finite_ends_the_run_before_anyone_saves_it(value: float) -> None:
+    it = loop(epochs=2, monitor="accuracy")
     broken = module()
     with torch.no_grad():
         broken[0].bias.fill_(value)
     it.shipped = network(broken)  # what is validated, as with averaged weights
-    validated = events(it, Validated)
-    assert len(validated) == 2
-    assert not any(event.is_best for event in validated)
-    assert it.state.best_value is None
+    with pytest.raises(DivergedError, match="validation at step 7"):
+        assert not any(isinstance(event, Validated | EpochEnded) for event in it.run())
+
+
+def test_an_update_that_breaks_the_weights_in_the_last_step_of_an_epoch_is_seen_before_anyone_saves_it() -> None:
+    it = loop(epochs=1, validated=False, batch_size=50, optimizer="sgd", lr=1e39)  # one step, whose loss is still fine
+    seen = []
+    with pytest.raises(DivergedError, match="the weights became NaN or infinite by step 1"):
+        seen.extend(it.run())
+    assert not any(isinstance(event, EpochEnded | Finished) for event in seen)
 
 
 class Syncs(TorchDispatchMode):
@@ -170,9 +176,9 @@ def test_the_host_waits_for_the_device_only_to_log_and_to_end_an_epoch(optimizer
     it = loop(epochs=2, examples=320, validated=False, optimizer=optimizer, clip_norm=1.0, ema=0.9, log_every_steps=10)
     with Syncs() as syncs:
         seen = list(it.run())
-    steps, asked = (sum(isinstance(event, kind) for event in seen) for kind in (Stepped, Logged | EpochEnded))
-    assert steps == 80
-    assert syncs.count == asked == 10
+    counts = [sum(isinstance(event, kind) for event in seen) for kind in (Stepped, Logged, EpochEnded)]
+    assert counts == [80, 8, 2]
+    assert syncs.count == 8 + 2 * 2 + 1  # logs; the loss and the weights of an epoch; the weights at the end
 
 
 def test_logs_every_interval_and_at_the_end_of_an_epoch() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as reference
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ft.core.metrics.classification import CONFUSION_LIMIT, CategoryScores, asked_top_k, metric_names
 from ft.core.metrics.scores import Scores
@@ -145,6 +147,33 @@ def test_very_many_classes_are_scored_without_the_matrix() -> None:
         warnings.simplefilter("ignore")  # "more classes than half the samples": that is the case here
         want = expected(targets.numpy(), logits.argmax(1).numpy())
     assert scores.metrics == pytest.approx(want, abs=1e-12)
+
+
+class Strict(TorchDispatchMode):
+    """Refuses what MPS lacked, adding int64 by index, and what makes a GPU wait for the host."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        assert name not in ("_local_scalar_dense", "nonzero", "bincount"), f"{name} waits for the device"
+        if name in ("index_add", "index_add_", "scatter_add", "scatter_add_", "index_put", "index_put_"):
+            assert args[0].dtype in (torch.float32, torch.int32), f"{name} of {args[0].dtype}"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("classes", [10, CONFUSION_LIMIT + 1])
+def test_an_update_uses_only_what_every_device_can_do_without_waiting(classes: int) -> None:
+    logits, targets = random_answers(classes, 20, seed=7)
+    sums = CategoryScores([str(index) for index in range(classes)])
+    with Strict():
+        sums.update(logits, targets)
+
+
+def test_counts_stay_exact_beyond_what_int32_can_count() -> None:
+    sums = CategoryScores(["a", "b"])
+    sums.update(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+    sums.load_state_dict({name: value * 2**31 for name, value in sums.state_dict().items()})
+    sums.update(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+    assert sums.compute().count == 2**31 + 1
 
 
 def test_the_names_said_beforehand_are_the_names_reported() -> None:

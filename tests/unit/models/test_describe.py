@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from ft.core.models.network import Network
 
 
 def build(layers: list[Any], shape: tuple[int, ...] = (1, 28, 28), device: str = "cpu") -> Network:
-    return build_network(ModelSection(layers=layers), {"x": shape}, {"y": 10}, torch.device(device), Path())
+    return build_network(ModelSection(layers=layers), {"x": shape}, {"y": 10}, torch.device(device))
 
 
 GUIDE: list[Any] = [

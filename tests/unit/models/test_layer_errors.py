@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ LAYERS = ("model", "layers")
 
 def problems(layers: list[Any], shape: tuple[int, ...] = (1, 28, 28), **more: Any) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
-        build_network(ModelSection(layers=layers), {"x": shape}, {"y": 10}, torch.device("meta"), Path(), **more)
+        build_network(ModelSection(layers=layers), {"x": shape}, {"y": 10}, torch.device("meta"), **more)
     return list(caught.value.problems)
 
 
@@ -178,7 +177,7 @@ def test_a_layer_that_does_not_fit_names_number_shape_and_wish(
 def test_a_misfit_is_found_with_the_same_words_with_and_without_weights(device: str) -> None:
     layers = [{"Conv2d": {"out_channels": 3, "kernel_size": 3, "groups": 2}}, "Flatten", "Linear"]
     with pytest.raises(ConfigError) as caught:
-        build_network(ModelSection(layers=layers), {"x": (1, 8, 8)}, {"y": 10}, torch.device(device), Path())
+        build_network(ModelSection(layers=layers), {"x": (1, 8, 8)}, {"y": 10}, torch.device(device))
     assert "layer 0: Conv2d" in str(caught.value)
     assert "in_channels must be divisible by groups" in str(caught.value)
 
@@ -191,7 +190,7 @@ def test_a_residual_whose_shapes_differ_says_both_and_a_shortcut_that_does_fit()
     assert "[Conv2d: {out_channels: 8, kernel_size: 1, stride: 2}]" in found.message
     shortcut = [{"Conv2d": {"out_channels": 8, "kernel_size": 1, "stride": 2}}]
     mended = [{"residual": {"layers": branch, "shortcut": shortcut}}, "Flatten", "Linear"]
-    build_network(ModelSection(layers=mended), {"x": (3, 9, 9)}, {"y": 10}, torch.device("meta"), Path())
+    build_network(ModelSection(layers=mended), {"x": (3, 9, 9)}, {"y": 10}, torch.device("meta"))
 
 
 def test_branches_that_cannot_be_joined_say_their_shapes() -> None:
@@ -215,6 +214,6 @@ def test_an_answer_with_too_many_axes_suggests_flatten() -> None:
 def test_layers_with_several_inputs_or_outputs_point_to_python() -> None:
     section = ModelSection(layers=["Linear"])
     with pytest.raises(ConfigError, match=r"one input; this experiment has 2 \(a, b\)"):
-        build_network(section, {"a": (1,), "b": (2,)}, {"y": 1}, torch.device("meta"), Path())
+        build_network(section, {"a": (1,), "b": (2,)}, {"y": 1}, torch.device("meta"))
     with pytest.raises(ConfigError, match=r"one output; this experiment has 2 \(y, z\)"):
-        build_network(section, {"a": (1,)}, {"y": 1, "z": 1}, torch.device("meta"), Path())
+        build_network(section, {"a": (1,)}, {"y": 1, "z": 1}, torch.device("meta"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,12 +86,12 @@ def test_every_class_of_torch_nn_is_a_layer_or_refused_with_a_reason(name: str) 
     if name not in layer_names():
         assert refusal(name)
         with pytest.raises(ConfigError, match=f"^{name} "):
-            build_network(section, {"x": shape}, {"y": 3}, torch.device("cpu"), Path())
+            build_network(section, {"x": shape}, {"y": 3}, torch.device("cpu"))
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of some of its own old forms
-        network = build_network(section, {"x": shape}, {"y": 3}, torch.device("cpu"), Path())
-        sketch = build_network(section, {"x": shape}, {"y": 3}, torch.device("meta"), Path())
+        network = build_network(section, {"x": shape}, {"y": 3}, torch.device("cpu"))
+        sketch = build_network(section, {"x": shape}, {"y": 3}, torch.device("meta"))
     assert [unit.output_shape for unit in sketch.units] == [unit.output_shape for unit in network.units]
     x = torch.rand(2, *shape) if shape else torch.tensor([0, 2])
     made = network.units[0].modules[0]

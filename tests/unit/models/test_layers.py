@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ GUIDE: list[Any] = [
 def build(
     layers: list[Any], shape: tuple[int, ...], outputs: int = 10, device: torch.device = CPU, **more: Any
 ) -> Network:
-    return build_network(ModelSection(layers=layers), {"x": shape}, {"y": outputs}, device, Path(), **more)
+    return build_network(ModelSection(layers=layers), {"x": shape}, {"y": outputs}, device, **more)
 
 
 def guide_by_hand() -> nn.Sequential:

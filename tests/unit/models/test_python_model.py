@@ -65,8 +65,8 @@ def build(
     **args: Any,
 ) -> Network:
     (folder / "net.py").write_text(text)
-    section = ModelSection(python=f"net.py:{name}", args=args)
-    return build_network(section, inputs or {"x": (4,)}, outputs or {"y": 3}, torch.device("cpu"), folder)
+    section = ModelSection(python=f"{folder}/net.py:{name}", args=args)
+    return build_network(section, inputs or {"x": (4,)}, outputs or {"y": 3}, torch.device("cpu"))
 
 
 def problem(*given: Any, **args: Any) -> Problem:
@@ -146,6 +146,9 @@ def answering(expression: str) -> str:
             "from torch import nn\ndef build():\n    return nn.Linear(7, 3)\n",
             r"failed on a batch of two \(x \[2, 4\]\): .*net.py: RuntimeError: mat1 and mat2",
         ),
+        ("import sys\ndef build():\n    sys.exit('enough')\n", r"net.py:3: SystemExit: enough"),
+        ("import sys\nsys.exit(2)\n", r"net.py:2: SystemExit: 2"),
+        (answering("exit(4)"), r"net.py:4: SystemExit: 4"),
         (answering("x.nope"), r"net.py:4: AttributeError"),
         (answering("(x, x)"), "a tensor, or a dict of tensors by output, not a tuple"),
         (answering("{'z': x}"), "gives no answer for the output y; it answers z"),
@@ -157,6 +160,18 @@ def answering(expression: str) -> str:
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         build(tmp_path, text)
+    assert caught.value.problems[0].path == PYTHON
+
+
+def test_a_checkpoint_is_never_built_by_other_code(tmp_path: Path) -> None:
+    trained = build(tmp_path, NET)
+    section = ModelSection(python=f"{tmp_path}/net.py:build")
+    wanted = section, {"x": (4,)}, {"y": 3}, torch.device("cpu")
+    again = build_network(*wanted, code_sha256=trained.code_sha256)
+    assert again.code_sha256 == trained.code_sha256
+    (tmp_path / "net.py").write_text("raise RuntimeError('this ran')\n")
+    with pytest.raises(ConfigError, match=r"net\.py is not the code this checkpoint was trained with") as caught:
+        build_network(*wanted, code_sha256=trained.code_sha256)
     assert caught.value.problems[0].path == PYTHON
 
 
@@ -173,4 +188,4 @@ def test_a_tensor_for_several_outputs_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_and_a_missing_function_are_named(tmp_path: Path) -> None:
     assert "has no built; did you mean build?" in problem(tmp_path, NET, name="built").message
     with pytest.raises(ConfigError, match=r"there is no file .*other\.py"):
-        build_network(ModelSection(python="other.py:f"), {"x": (4,)}, {"y": 3}, torch.device("cpu"), tmp_path)
+        build_network(ModelSection(python=f"{tmp_path}/other.py:f"), {"x": (4,)}, {"y": 3}, torch.device("cpu"))

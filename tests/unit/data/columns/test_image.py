@@ -107,6 +107,16 @@ def test_augmentation_happens_before_normalisation_only_when_there_are_draws() -
     assert (stored == 200).all(), "what is kept stays as it is"
 
 
+@pytest.mark.parametrize(("crop", "size"), [(100, None), (6, None), (6, (9, 6))])
+def test_a_crop_as_large_as_the_shorter_side_is_an_error_at_its_setting(
+    crop: int, size: tuple[int, int] | None
+) -> None:
+    with pytest.raises(ConfigError, match=f"crop is {crop}; .* 6 pixels") as error:
+        fit(noise(3, 6, 9), augment=ImageAugment(crop=crop), size=size)
+    assert error.value.problems[0].path == ("inputs", "photo", "augment", "crop")
+    fit(noise(3, 6, 9), augment=ImageAugment(crop=5))
+
+
 def test_a_checkpoint_gives_back_the_same_pixels() -> None:
     column, stored = fit(noise(5, 4, 4, 3))
     again = column_from_state(column.to_state())
