@@ -1,0 +1,37 @@
+"""Memory that a step frees is there for the next step, without a visit to the kernel."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROBE = """
+import resource, sys
+import torch
+if "keep" in sys.argv:
+    from ft.core.runtime.memory import keep_freed_memory
+    assert keep_freed_memory()
+def steps(count):
+    for _ in range(count):
+        kept = [torch.empty(3_000_000).fill_(1.0) for _ in range(4)]  # 48 MB, all freed at once
+        del kept
+steps(3)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+steps(20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked")
+def test_steady_steps_fetch_no_pages_from_the_kernel() -> None:
+    faults = {
+        word: int(
+            subprocess.run([sys.executable, "-c", PROBE, word], capture_output=True, text=True, check=True).stdout
+        )
+        for word in ("keep", "default")
+    }
+    assert faults["keep"] < 2_000  # 20 steps of 48 MB are 240,000 pages of 4 kB
+    assert faults["keep"] < faults["default"]
