@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ft.core.build.parts import known_metrics
+from ft.core.assemble.parts import known_metrics
 from ft.core.config.schema import EvalSection
 from ft.core.errors import ConfigError, Problem, ResourceError
 from ft.core.models.heads import Head

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ft.core.build.parts import Machine, build_columns, build_heads, build_loader, build_machine, build_model
+from ft.core.assemble.parts import Machine, build_columns, build_heads, build_loader, build_machine, build_model
 from ft.core.config.load import Loaded, load_experiment
 from ft.core.config.schema import EvalSection, Experiment
 from ft.core.data.columns import Column

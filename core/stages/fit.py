@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ft.core.adapt.loading import LoadReport
-from ft.core.build.fit import Fit, build_fit
-from ft.core.build.parts import Machine, build_heads, build_machine, build_model, column_states
+from ft.core.assemble.fit import Fit, build_fit
+from ft.core.assemble.parts import Machine, build_heads, build_machine, build_model, column_states
 from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.board import BoardWriter, board_is_installed, check_board

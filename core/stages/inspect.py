@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 
 from ft.core.adapt.freeze import freeze
-from ft.core.build.fit import choose_monitor
-from ft.core.build.parts import build_columns, build_heads, build_model
+from ft.core.assemble.fit import choose_monitor
+from ft.core.assemble.parts import build_columns, build_heads, build_model
 from ft.core.config.load import Loaded
 from ft.core.config.schema import CategoryOutput, Experiment
 from ft.core.data.columns import Column

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ft.core.build.fit import check_batch_size
+from ft.core.assemble.fit import check_batch_size
 from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.errors import ConfigError, Problem

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ft.core.build.parts import memory_format
+from ft.core.assemble.parts import memory_format
 from ft.core.data.columns.image import ImageColumn, read_picture
 from ft.core.engine.evaluate import evaluating
 from ft.core.errors import ConfigError, DivergedError

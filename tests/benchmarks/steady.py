@@ -18,8 +18,8 @@ from figures import ratios, table
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ft.core.build.fit import Fit, build_fit
-from ft.core.build.parts import Machine, build_heads, build_machine, build_model
+from ft.core.assemble.fit import Fit, build_fit
+from ft.core.assemble.parts import Machine, build_heads, build_machine, build_model
 from ft.core.config.load import Loaded, load_experiment
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.events import Stepped

@@ -1,0 +1,228 @@
+"""A training put together: freeze, optimizer, schedule, loaders, loop; and what would go wrong in it, found before."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode
+from ft.core.assemble.parts import SMOKE_BATCHES, LimitedLoader, Machine, build_loader, known_metrics, memory_format
+from ft.core.config.schema import Experiment, FinetuneSection, TrainSection
+from ft.core.config.suggest import nearest
+from ft.core.data.columns import Column
+from ft.core.data.loader import Loader
+from ft.core.data.prepare import Data
+from ft.core.engine.ema import Ema
+from ft.core.engine.loop import Loop, LoopSettings
+from ft.core.errors import ConfigError, Problem
+from ft.core.models.heads import Head
+from ft.core.models.network import Network
+from ft.core.optim.groups import parameter_groups
+from ft.core.optim.optimizers import make_optimizer
+from ft.core.optim.schedules import Schedule, make_schedule
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training, ready to run."""
+
+    loop: Loop
+    network: Network
+    heads: dict[str, Head]
+    freeze: FreezeReport | None
+    warnings: tuple[str, ...]
+
+
+def build_fit(
+    experiment: Experiment,
+    settings: TrainSection,
+    data: Data,
+    network: Network,
+    heads: dict[str, Head],
+    machine: Machine,
+    *,
+    smoke: bool = False,
+) -> Fit:
+    """Freeze, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not fit.
+
+    experiment: complete, with every stage filled in. settings: those of the stage that runs.
+    """
+    stage = "finetune" if isinstance(settings, FinetuneSection) else "train"
+    examples = len(data.examples["train"])
+    check_batch_size(settings, stage, examples)
+    frozen = _freeze(settings, network)
+    train_mode = partial(set_train_mode, network.module, frozen.modules if frozen else ())
+    _check_last_batch(settings, stage, examples, network, data.inputs, train_mode)
+    loader, validation = _fit_loaders(experiment, settings, data, network, machine, smoke=smoke)
+    if smoke:
+        settings = settings.model_copy(update={"epochs": 1, "max_steps": None})
+    groups = parameter_groups(network.module, settings.weight_decay, settings.weight_decay_on)
+    optimizer = make_optimizer(settings.optimizer, groups, settings.lr, machine.device, (stage, "optimizer"))
+    schedule = _schedule(settings, stage, loader.batches_per_epoch, validated=validation is not None)
+    ema = Ema(network.module, settings.ema) if settings.ema else None
+    loop = Loop(
+        _loop_settings(settings, stage, heads, validated=validation is not None),
+        network,
+        list(heads.values()),
+        loader,
+        validation,
+        optimizer,
+        schedule,
+        machine.precision,
+        train_mode=train_mode,
+        ema=ema,
+        shipped=replace(network, module=ema.module) if ema else None,
+    )
+    return Fit(loop, network, heads, frozen, () if smoke else _warnings(settings, stage, loop))
+
+
+def _fit_loaders(
+    experiment: Experiment, settings: TrainSection, data: Data, network: Network, machine: Machine, *, smoke: bool
+) -> tuple[Loader | LimitedLoader, Loader | LimitedLoader | None]:
+    """Shuffled and augmented training batches, and the validation split in its own order if there is one."""
+    training = Loader(
+        data.examples["train"],
+        data.inputs,
+        machine.device,
+        seed=experiment.seed,
+        batch_size=settings.batch_size,
+        shuffle=True,
+        augment=settings.augment,
+        memory_format=memory_format(network.module, machine.device),
+    )
+    assert experiment.eval is not None, "a complete experiment"
+    size = experiment.eval.batch_size or settings.batch_size
+    examples = data.examples.get("val")
+    validation = build_loader(examples, data.inputs, network, machine, size, smoke=smoke) if examples else None
+    return LimitedLoader(training, SMOKE_BATCHES) if smoke else training, validation
+
+
+def _schedule(settings: TrainSection, stage: str, batches_per_epoch: int, *, validated: bool) -> Schedule:
+    steps_per_epoch = math.ceil(batches_per_epoch / settings.accumulate)
+    total_steps = settings.epochs * steps_per_epoch
+    schedule = make_schedule(
+        settings.schedule,
+        total_steps=min(total_steps, settings.max_steps or total_steps),
+        steps_per_epoch=steps_per_epoch,
+        warmup_steps=_warmup_steps(settings, steps_per_epoch),
+        path=(stage, "schedule"),
+    )
+    if schedule.needs_validation and not validated:
+        raise ConfigError(
+            Problem("plateau needs a validation split; set data.split.val, e.g. 0.1", (stage, "schedule"))
+        )
+    return schedule
+
+
+def _freeze(settings: TrainSection, network: Network) -> FreezeReport | None:
+    if not isinstance(settings, FinetuneSection) or (not settings.freeze and settings.freeze != 0):
+        return None
+    return freeze(network.units, network.module, settings.freeze)
+
+
+def _loop_settings(settings: TrainSection, stage: str, heads: Mapping[str, Head], *, validated: bool) -> LoopSettings:
+    monitor, direction = choose_monitor(settings, stage, heads, validated=validated)
+    return LoopSettings(
+        epochs=settings.epochs,
+        max_steps=settings.max_steps,
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
+        monitor=monitor,
+        direction="max" if direction == "max" else "min",
+        patience=settings.patience,
+        validate_every_epochs=settings.validate_every_epochs,
+        validate_every_steps=settings.validate_every_steps,
+        log_every_steps=settings.log_every_steps,
+    )
+
+
+def choose_monitor(
+    settings: TrainSection, stage: str, heads: Mapping[str, Head], *, validated: bool
+) -> tuple[str, str]:
+    """The metric that chooses best and its direction: the setting, else the only head's main one, else the loss."""
+    needing = [key for key in ("monitor", "patience") if getattr(settings, key) is not None]
+    if not validated and needing:
+        raise ConfigError(
+            *(
+                Problem(
+                    f"{stage}.{key} needs a validation split, and there is none; set data.split.val, e.g. 0.1",
+                    (stage, key),
+                )
+                for key in needing
+            )
+        )
+    known = known_metrics(heads)
+    if settings.monitor is None:
+        only = next(iter(heads.values()))
+        monitor = only.main_metric if len(heads) == 1 else "loss"
+        return monitor, known[monitor]
+    if settings.monitor not in known:
+        close = nearest(settings.monitor, known)
+        hint = f"did you mean {close}?" if close else f"there are: {', '.join(known)}"
+        raise ConfigError(
+            Problem(f"{stage}.monitor: no metric is called {settings.monitor}; {hint}", (stage, "monitor"))
+        )
+    return settings.monitor, known[settings.monitor]
+
+
+def _warmup_steps(settings: TrainSection, steps_per_epoch: int) -> int:
+    return settings.warmup_steps or round(settings.warmup_epochs * steps_per_epoch)
+
+
+def _warnings(settings: TrainSection, stage: str, loop: Loop) -> tuple[str, ...]:
+    """What is allowed and hardly meant."""
+    warmup_steps = _warmup_steps(settings, loop.steps_per_epoch)
+    if warmup_steps < loop.total_steps:
+        return ()
+    return (f"{stage}: the warm-up of {warmup_steps} steps is not shorter than training, {loop.total_steps} steps",)
+
+
+def check_batch_size(settings: TrainSection, stage: str, examples: int) -> None:
+    """Raise ConfigError when a batch is larger than the training split."""
+    size = settings.batch_size
+    if size > examples:
+        message = f"{stage}.batch_size is {size}, more than the {examples} training examples; make it smaller"
+        raise ConfigError(Problem(message, (stage, "batch_size")))
+
+
+def _check_last_batch(
+    settings: TrainSection,
+    stage: str,
+    examples: int,
+    network: Network,
+    inputs: Mapping[str, Column],
+    train_mode: Callable[[], None],
+) -> None:
+    """Batch norm cannot train on one value per channel: an epoch may not end with one example where that is so.
+
+    Found out by trying, on a copy, and only where a batch of one example would come.
+    """
+    size = settings.batch_size
+    if size > 1 and examples % size != 1:
+        return
+    train_mode()
+    trial = replace(network, module=copy.deepcopy(network.module))
+    device = next((p.device for p in trial.module.parameters()), torch.device("cpu"))
+    try:
+        with torch.random.fork_rng(), torch.no_grad():
+            trial({name: _one_example(column, device) for name, column in inputs.items()})
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        last = "every batch" if size == 1 else "the last batch of an epoch"
+        message = (
+            f"{stage}.batch_size {size} leaves one example in {last} ({examples} training examples), "
+            "which batch norm cannot train on; choose another size"
+        )
+        raise ConfigError(Problem(message, (stage, "batch_size"))) from error
+
+
+def _one_example(column: Column, device: torch.device) -> torch.Tensor:
+    """Zeros in the form in which the model sees one example of a column."""
+    is_index = hasattr(column, "cardinality")
+    return torch.zeros((1, *column.shape), dtype=torch.int64 if is_index else torch.float32, device=device)
