@@ -1,4 +1,4 @@
-"""The parts of an experiment: machine, columns, heads, network, loaders. Each function takes settings, gives one part."""
+"""The parts of an experiment: machine, columns, heads, network, loaders. Each function gives one of them."""
 
 from __future__ import annotations
 
