@@ -11,6 +11,7 @@ help:  ## list the targets
 
 run: .venv/.run  ## train, fine-tune and evaluate on handwritten digits; sets up what it needs
 	$(BIN)/ft run configs/digits.yaml
+	@echo "  ft lies in .venv/bin; for this terminal: . .venv/bin/activate"
 
 test: .venv/.dev  ## run the tests
 	$(BIN)/python -m pytest $(PYTEST)

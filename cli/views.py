@@ -73,7 +73,9 @@ def run(result: RunResult) -> View:
     if result.evaluation is not None:
         verdicts = [v for v in (result.baseline, result.evaluation) if v is not None]
         view.append(_stages(verdicts))
-        view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.evaluation.gates]
+        if not result.fits[-1].smoke:  # two batches say nothing of a gate
+            gates = result.evaluation.gates
+            view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in gates]
     last = result.fits[-1]
     if last.smoke:
         return [*view, _bold("smoke test passed: every stage ran, saved and evaluated; nothing was kept")]

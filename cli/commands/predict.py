@@ -35,7 +35,9 @@ def predict(
     checkpoint, *pictures = files
     missing = [str(picture) for picture in pictures if not picture.is_file()]
     if missing:
-        raise ConfigError(f"there is no file {', '.join(missing)}")
+        raise ConfigError(
+            f"there is no picture file {', '.join(missing)} (folders: name the files in them, e.g. FOLDER/*)"
+        )
     from ft.cli.console import Console
     from ft.core.stages.predict import predict as answers
     from ft.core.stages.subject import is_config, open_subject

@@ -41,8 +41,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def init_text() -> str:
-    """The commented file a newcomer starts from: the shipped digits experiment."""
-    return shipped()["digits"].read_text(encoding="utf-8")
+    """The commented file a newcomer starts from: the shipped digits experiment, as a file of the newcomer's own."""
+    return shipped()["digits"].read_text(encoding="utf-8").replace("configs/digits.yaml", "my.yaml")
 
 
 def shipped() -> dict[str, Path]:

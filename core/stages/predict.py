@@ -57,7 +57,7 @@ def _picture_input(rebuilt: Rebuilt) -> tuple[str, ImageColumn]:
         name, column = next(iter(rebuilt.inputs.items()))
         if isinstance(column, ImageColumn):
             return name, column
-    takes = ", ".join(f"{name} ({type(column).__name__})" for name, column in rebuilt.inputs.items())
+    takes = ", ".join(f"{name} ({column.to_state()['type']})" for name, column in rebuilt.inputs.items())
     raise ConfigError(f"ft predict reads pictures, and this model takes {takes}; use ft eval --data for arrays")
 
 

@@ -73,7 +73,7 @@ def finetuning_start(subject: Subject, wish: Path | None, runs_dir: Path) -> Sta
         return open_start(Path(experiment.finetune.from_), "finetune.from", ("finetune", "from"))
     if subject.checkpoint is not None:
         assert subject.path is not None
-        return of_checkpoint(subject.path, subject.checkpoint, "the checkpoint given")
+        return of_checkpoint(subject.path, subject.checkpoint, "its own weights")
     if experiment.model.weights is not None:
         return open_start(Path(experiment.model.weights), "model.weights", ("model", "weights"))
     run = newest_finished(runs_dir, ("train",), experiment.name)
