@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from ft.cli.border import ExitCode, write_error
 from ft.cli.commands.config import config_app
+from ft.cli.commands.data import data_app
 from ft.cli.commands.doctor import doctor
 from ft.cli.commands.evaluate import evaluate
 from ft.cli.commands.finetune import finetune
@@ -58,6 +59,7 @@ app.command("layers")(layers)
 app.command("runs")(runs)
 app.command("doctor")(doctor)
 app.add_typer(config_app, name="config")
+app.add_typer(data_app, name="data")
 
 
 def _version(wanted: bool) -> None:

@@ -26,6 +26,7 @@ from ft.core.errors import (
     FtError,
     GateError,
     ResourceError,
+    SpoiledDataError,
 )
 
 P = ParamSpec("P")
@@ -76,7 +77,7 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
                 message, code, trace = _verdict(error)
                 if trace or debug:
                     traceback.print_exception(error)
-                told = isinstance(error, GateError)  # the document is out, and says which gate failed
+                told = isinstance(error, GateError | SpoiledDataError)  # the document is out, and says what failed
                 _tell(message, code, as_json=as_json and not told)
 
     return guarded

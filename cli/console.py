@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,16 +17,19 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import documents, views
+from ft.cli import data_views, documents, views
+from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
+from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event
 from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
 from ft.core.stages.notices import Notice
-from ft.core.stages.predict import Prediction
+from ft.core.stages.predict import Predictions
+from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 
 UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
@@ -77,9 +81,23 @@ class Console:
         last = result.fits[-1]
         self._result(views.run(result), documents.run(result), "" if last.smoke else str(last.best))
 
-    def predictions(self, answers: list[Prediction], top: int) -> None:
-        """A line per picture."""
-        self._result(views.predictions(answers, top), documents.predictions(answers), "")
+    def predictions(self, result: Predictions, top: int, out: Path | None = None) -> None:
+        """A line per example, or all of them in a file."""
+        for note in result.notes:
+            self.notice(Notice("data", note))
+        view = views.predictions(result, top)
+        if out is not None:
+            replaced, rows = out.exists(), write_predictions(out, result)
+            view = views.written(out, f"answers for {rows:,} examples", replaced=replaced)
+        self._result(view, documents.predictions(result), "")
+
+    def recommendations(self, result: Sequence[Recommendations], out: Path | None = None) -> None:
+        """A line per item, or all of them in a file."""
+        view = views.recommendations(result)
+        if out is not None:
+            replaced, rows = out.exists(), write_recommendations(out, result)
+            view = views.written(out, f"{rows:,} recommendations", replaced=replaced)
+        self._result(view, documents.recommendations(result), "")
 
     def layers(self, result: LayersResult) -> None:
         """The table of units."""
@@ -88,6 +106,10 @@ class Console:
     def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
         """The table of runs."""
         self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+
+    def data(self, report: DataReport) -> None:
+        """What the data hold."""
+        self._result(data_views.view(report), data_views.document(report), "")
 
     def doctor(self, facts: dict[str, Any], extras: list[Extra]) -> None:
         """What the machine is."""

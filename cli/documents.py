@@ -15,7 +15,8 @@ from ft.cli.border import SCHEMA_VERSION
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
-from ft.core.stages.predict import Prediction
+from ft.core.stages.predict import Predictions
+from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 
 
@@ -32,10 +33,8 @@ def evaluation(result: EvalResult) -> dict[str, Any]:
     """A judged checkpoint: metrics with intervals, gates, and per output the classes and the confusion matrix."""
     plain = asdict(result)
     scores = plain.pop("evaluation")
-    outputs = {
-        name: {key: values[key] for key in ("classes", "per_class", "confusion", "count", "nonfinite")}
-        for name, values in scores["scores"].items()
-    }
+    told = ("classes", "positive", "per_class", "confusion", "count", "unit", "nonfinite", "notes")
+    outputs = {name: {key: values[key] for key in told} for name, values in scores["scores"].items()}
     return _document(
         "eval",
         {**plain, "passed": result.passed, "examples": scores["examples"], "loss": scores["loss"], "outputs": outputs},
@@ -55,9 +54,16 @@ def run(result: RunResult) -> dict[str, Any]:
     )
 
 
-def predictions(answers: Sequence[Prediction]) -> dict[str, Any]:
-    """An entry per picture and output, in the order of the command line."""
-    return _document("predict", {"predictions": [asdict(answer) for answer in answers]})
+def predictions(result: Predictions) -> dict[str, Any]:
+    """An entry per example and output, in the order they were given."""
+    return _document(
+        "predict", {"predictions": [asdict(answer) for answer in result.answers], "notes": list(result.notes)}
+    )
+
+
+def recommendations(result: Sequence[Recommendations]) -> dict[str, Any]:
+    """An entry per user, with the items in their order."""
+    return _document("predict", {"recommendations": [asdict(each) for each in result]})
 
 
 def layers(result: LayersResult) -> dict[str, Any]:

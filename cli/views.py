@@ -18,7 +18,8 @@ from ft.core.report.text import duration, number
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
-from ft.core.stages.predict import Prediction
+from ft.core.stages.predict import Predictions
+from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 
 View = list[RenderableType]
@@ -38,7 +39,8 @@ def fit_summary(result: FitResult) -> View:
     head = f"{result.name}: {done} in {duration(result.seconds)} on {result.device} ({result.precision}), {learn}"
     lines: View = [_bold(head)]
     if not result.metrics:
-        return [*lines, f"  no validation split: best is the last state, after epoch {result.epochs}"]
+        why = f"validation {result.main_metric} was never a number" if result.undecided else "no validation split"
+        return [*lines, f"  {why}: best is the last state, after epoch {result.epochs}"]
     value = _with_interval(result.metrics[result.main_metric], result.intervals.get(result.main_metric))
     steps = f" ({result.steps:,} steps)" if result.reason == "max_steps" else ""  # the last epoch may be a part of one
     lines.append(
@@ -46,14 +48,19 @@ def fit_summary(result: FitResult) -> View:
     )
     if result.before:
         lines.append(f"  before fine-tuning    {number(result.before[result.main_metric])}")
+    for metric in result.main_metrics:
+        if metric != result.main_metric:
+            lines.append(f"  {metric:<21} {_with_interval(result.metrics[metric], result.intervals.get(metric))}")
     return lines
 
 
 def evaluation(result: EvalResult) -> View:
     """The verdict, every metric with its interval, the classes."""
-    examples = f"{result.evaluation.examples:,} {result.split} examples"
+    unit = next(iter(result.evaluation.scores.values())).unit
+    examples = f"{result.evaluation.examples:,} {result.split} {unit}"
     head = f"{result.name}: {shown(result.checkpoint)}, {examples} in {duration(result.seconds)} ({result.precision})"
     view: View = [_bold(head), _metrics(result.metrics, result.intervals)]
+    view += _reading(result)
     for name, scores in result.evaluation.scores.items():
         if scores.per_class:
             view.append(_classes(name, scores.per_class))
@@ -72,7 +79,7 @@ def run(result: RunResult) -> View:
         view += fit_summary(each)
     if result.evaluation is not None:
         verdicts = [v for v in (result.baseline, result.evaluation) if v is not None]
-        view.append(_stages(verdicts))
+        view += [_stages(verdicts), *_reading(result.evaluation)]
         if not result.fits[-1].smoke:  # two batches say nothing of a gate
             gates = result.evaluation.gates
             view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in gates]
@@ -85,16 +92,43 @@ def run(result: RunResult) -> View:
     return [*view, *_next(f"ft eval {shown(last.run)}", f"ft layers {shown(last.run)}", board(last.run))]
 
 
-def predictions(answers: Sequence[Prediction], top: int) -> View:
-    """A line per picture: the file, the class and the most likely ones with their probabilities."""
-    table = _table("file", "answer", "probabilities")
-    several = len({answer.output for answer in answers}) > 1
-    for answer in answers:
-        value = answer.value if isinstance(answer.value, str) else number(answer.value)
-        shares = list((answer.probabilities or {}).items())[:top]
-        said = f"{answer.output}: {value}" if several else value
-        table.add_row(answer.file, said, "  ".join(f"{label} {share:.4f}" for label, share in shares))
+def predictions(result: Predictions, top: int) -> View:
+    """A line per example and output: what it is called, the answer, the most likely ones with their probabilities."""
+    shares = any(answer.probabilities is not None for answer in result.answers)
+    table = _table("example", "answer", *(["probabilities"] if shares else []))
+    for answer in result.answers:
+        match answer.value:
+            case float():
+                value = number(answer.value)
+            case list():
+                value = ", ".join(answer.value) or "none"
+            case _:
+                value = answer.value
+        said = f"{answer.output}: {value}" if len(result.outputs) > 1 else value
+        first = list((answer.probabilities or {}).items())[:top]
+        table.add_row(
+            answer.file, said, *(["  ".join(f"{each} {share:.4f}" for each, share in first)] if shares else [])
+        )
     return [table]
+
+
+def recommendations(result: Sequence[Recommendations]) -> View:
+    """A table per user: the items, the best first."""
+    view: View = []
+    for each in result:
+        without = f", without the {each.left_out:,} chosen before" if each.left_out else ""
+        view.append(_bold(f"for {each.user}{without}"))
+        titled = any(item.title != item.item for item in each.items)
+        table = _table("#", "item", *(["title"] if titled else []), "score", right=(0, 2 + titled))
+        for item in each.items:
+            table.add_row(str(item.rank), item.item, *([item.title] if titled else []), number(item.score))
+        view.append(table)
+    return view
+
+
+def written(path: Path, what: str, *, replaced: bool) -> View:
+    """Where a result went instead of the screen."""
+    return [f"{what} in {shown(path)}{' (replaced)' if replaced else ''}"]
 
 
 def layers(result: LayersResult) -> View:
@@ -117,11 +151,11 @@ def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
     table = _table("run", "stage", "state", "started", "epochs", "validation", "evaluated", right=(4,))
     for row in rows:
         status = row.status
-        judged = "; ".join(f"{split}: {_headline(metrics)}" for split, metrics in status.evaluations.items())
+        main = status.main_metrics
+        judged = "; ".join(f"{split}: {_headline(metrics, main)}" for split, metrics in status.evaluations.items())
+        best = _headline(status.metrics, main)
         started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(
-            shown(row.path), status.stage, status.state, started, str(status.epochs), _headline(status.metrics), judged
-        )
+        table.add_row(shown(row.path), status.stage, status.state, started, str(status.epochs), best, judged)
     return [table]
 
 
@@ -191,6 +225,14 @@ def _metrics(metrics: Mapping[str, float], intervals: Mapping[str, Interval]) ->
     return table
 
 
+def _reading(result: EvalResult) -> View:
+    """What must be known to understand the metrics."""
+    scores = result.evaluation.scores
+    return [
+        f"  {f'{output}: ' if len(scores) > 1 else ''}{note}" for output, each in scores.items() for note in each.notes
+    ]
+
+
 def _classes(output: str, rows: Sequence[Any]) -> Table:
     table = _table(output, "precision", "recall", "f1", "examples", right=(1, 2, 3, 4))
     for row in rows:
@@ -214,10 +256,10 @@ def _stages(verdicts: Sequence[EvalResult]) -> Table:
     return table
 
 
-def _headline(metrics: Mapping[str, float]) -> str:
-    """The one number of a list: accuracy where there is one, else R², else the loss."""
-    name = next((name for name in ("accuracy", "r2", "loss") if name in metrics), None)
-    return f"{name} {number(metrics[name])}" if name else ""
+def _headline(metrics: Mapping[str, float], main: Sequence[str]) -> str:
+    """What speaks for each output, the loss where a run did not say what that is."""
+    names = [name for name in main if name in metrics] or [name for name in ("loss",) if name in metrics]
+    return ", ".join(f"{name} {number(metrics[name])}" for name in names)
 
 
 def _with_interval(value: float, ends: Interval | None) -> str:

@@ -53,6 +53,10 @@ class DataError(FtError):
     """The data cannot be used: exit 4."""
 
 
+class SpoiledDataError(DataError):
+    """A check of the data found what would spoil a run, and has told it: exit 4."""
+
+
 class CheckpointError(FtError):
     """A checkpoint cannot be used: exit 4."""
 

@@ -80,22 +80,42 @@ def schema(
 @config_app.command("init")
 @bordered
 def init(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Begin from these data: a table, or a folder of pictures or sounds.")
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", help="With --data: the column to predict.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write here instead of to stdout; never overwrites.")
     ] = None,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Print a commented experiment to begin from; it runs as it is, on real handwritten digits."""
-    from ft.core.config.export import init_text
+    """Print a commented experiment to begin from; it runs as it is.
 
+    Without --data on real handwritten digits; with it on your own, every guess explained by a comment.
+    """
+    if target is not None and data is None:
+        raise ConfigError(f"--target {target}: this is a column of --data FILE|FOLDER, which is not given")
+    if out is not None and out.exists():
+        raise ConfigError(f"--out {out}: the file is there already")
+    text = _begun(data, target, out)
     if out is None:
-        results().write(init_text())
+        results().write(text)
         return
     try:
         with out.open("x", encoding="utf-8") as file:
-            file.write(init_text())
+            file.write(text)
     except FileExistsError:
         raise ConfigError(f"--out {out}: the file is there already") from None
     except OSError as error:
         raise ConfigError(f"--out {out}: {error.strerror}") from error
     sys.stderr.write(f"wrote {out}; next: ft run {out}\n")
+
+
+def _begun(data: Path | None, target: str | None, out: Path | None) -> str:
+    if data is None:
+        from ft.core.config.export import init_text
+
+        return init_text()
+    from ft.core.stages.begin import begin
+
+    return begin(data, target, str(out or "my.yaml"))

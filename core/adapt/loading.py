@@ -1,7 +1,7 @@
 """Puts weights into a network and says what became of every name. Reads no file (`weights.py`).
 
-Fine-tuning may meet another set of classes: then, and only for the last layer, fresh weights stay and the report says
-so. Everywhere else a shape that differs is an error, because a network half from a file learns half of nothing.
+Fine-tuning may meet another set of classes: then, and only for that output's last layer, fresh weights stay and the
+report says so. Everywhere else a shape that differs is an error: a network half from a file learns half of nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ft.core.adapt.weights import read_weights
 from ft.core.errors import CheckpointError
 
-__all__ = ["LoadReport", "Mismatch", "load_weights", "read_weights"]
+__all__ = ["LastLayer", "LoadReport", "Mismatch", "load_weights", "read_weights"]
 
 Shape = tuple[int, ...]
 
@@ -33,12 +33,26 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class LastLayer:
+    """The last layer of one output, which other classes may replace.
+
+    output: its name. prefixes: where it lies (Network.last_layer). old, new: the classes of the file's and of the
+    network's, in the order of the rows; None where there are none or they are not known.
+    """
+
+    output: str
+    prefixes: tuple[str, ...]
+    old: tuple[str, ...] | None = None
+    new: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class LoadReport:
     """What became of every name, in the order of the network, then of the file.
 
     loaded: taken over. missing: in the network only, fresh. unexpected: in the file only, unused.
-    mismatched: of another shape; only ever in the last layer, and replaced.
-    replaced: names of the last layer that keep fresh weights. reordered: names whose rows were put in the new order of
+    mismatched: of another shape; only ever in last layers, and replaced.
+    replaced: names of last layers that keep fresh weights. reordered: names whose rows were put in the new order of
     the classes. note: why, for people; empty when neither happened.
     """
 
@@ -68,19 +82,15 @@ class LoadReport:
 def load_weights(
     module: nn.Module,
     weights: Mapping[str, Tensor],
-    replace_last: bool = False,
-    last_prefixes: Sequence[str] = (),
+    last: Sequence[LastLayer] = (),
     *,
-    old_classes: Sequence[str] | None = None,
-    new_classes: Sequence[str] | None = None,
+    replace_last: bool = False,
 ) -> LoadReport:
     """Copy the weights whose names and shapes agree into the module, in place.
 
-    replace_last: the last layer may keep its fresh weights where its number of rows, or its classes, differ.
-    last_prefixes: where the last layer lies (Network.last_prefixes).
-    old_classes, new_classes: the classes of the file's last layer and of the network's, in the order of the rows. The
-        same names in another order: the rows are put in the new order. Other names: the last layer is replaced, even
-        when the numbers agree, because its rows would mean something else.
+    last: of each output. Where its classes are the same names in another order, its rows are put in the new order.
+        Where they are other names it is replaced, even when the numbers agree: its rows would mean something else.
+    replace_last: a last layer may keep its fresh weights where its number of rows, or its classes, differ.
 
     Raises CheckpointError, before anything is changed, when no name agrees, when a shape differs elsewhere than in the
     number of rows of a last layer that may be replaced, and when the classes differ and it may not.
@@ -91,12 +101,18 @@ def load_weights(
         for key in own
         if key in weights and weights[key].shape != own[key].shape
     )
-    _refuse(mismatched, replace_last, last_prefixes)
-    classes = _Classes.compare(own, weights, last_prefixes, old_classes, new_classes)
-    if classes.differ and not replace_last:
-        raise CheckpointError(classes.note)
-    fresh = _same_layers(own, [*(it.key for it in mismatched), *(classes.layer if classes.differ else ())])
-    taken = {key: classes.reorder(key, weights[key]) for key in own if key in weights and key not in fresh}
+    _refuse(mismatched, replace_last, [prefix for layer in last for prefix in layer.prefixes])
+    compared = [_Classes.compare(own, weights, layer, several=len(last) > 1) for layer in last]
+    differing = [classes for classes in compared if classes.differ]
+    if differing and not (replace_last and all(classes.layer for classes in differing)):
+        raise CheckpointError("; ".join(classes.note for classes in differing))
+    fresh = _same_layers(own, [*(it.key for it in mismatched), *(key for one in differing for key in one.layer)])
+    rows = {key: list(classes.rows) for classes in compared if classes.rows for key in classes.layer}
+    taken = {
+        key: weights[key][rows[key]] if key in rows else weights[key]
+        for key in own
+        if key in weights and key not in fresh
+    }
     if not taken:
         raise CheckpointError(_nothing(own, weights))
     module.load_state_dict(taken, strict=False)
@@ -107,9 +123,10 @@ def load_weights(
         unexpected=tuple(key for key in weights if key not in own),
         replaced=tuple(key for key in own if key in fresh),
     )
-    if fresh:
-        return replace(report, note=classes.note or _new_rows(mismatched))
-    return replace(report, reordered=classes.layer, note=classes.note) if classes.rows else report
+    notes = [classes.note for classes in compared if classes.note]
+    if mismatched and not differing:
+        notes.append(_new_rows(mismatched))
+    return replace(report, reordered=tuple(key for key in rows if key in taken), note="; ".join(notes))
 
 
 # ---------------------------------------------------------------- classes
@@ -117,7 +134,7 @@ def load_weights(
 
 @dataclass(frozen=True)
 class _Classes:
-    """How the classes of the last layer's rows compare. rows: for each new row the old one, when they only moved."""
+    """How the classes of a last layer's rows compare. rows: for each new row the old one, when they only moved."""
 
     layer: tuple[str, ...] = ()
     differ: bool = False
@@ -129,27 +146,27 @@ class _Classes:
         cls,
         own: Mapping[str, Tensor],
         weights: Mapping[str, Tensor],
-        last_prefixes: Sequence[str],
-        old: Sequence[str] | None,
-        new: Sequence[str] | None,
+        last: LastLayer,
+        *,
+        several: bool,
     ) -> _Classes:
-        if old is None or new is None or list(old) == list(new):
+        old, new = last.old, last.new
+        if old is None or new is None or old == new:
             return cls()
-        layer = _last_layer(own, last_prefixes)
+        layer = _last_layer(own, last.prefixes)
+        of = f" of {last.output}" if several else ""
         if set(old) != set(new):
             gone, come = sorted(set(old) - set(new)), sorted(set(new) - set(old))
             changes = [f"without {_few(gone)}"] * bool(gone) + [f"with {_few(come)}"] * bool(come)
-            return cls(layer, differ=True, note=f"the classes differ: the network's are {' and '.join(changes)}")
+            end = "" if layer else "; this network has no layer of its own for them that could be replaced"
+            note = f"the classes{of} differ: the network's are {' and '.join(changes)}{end}"
+            return cls(layer, differ=True, note=note)
         has_rows = layer and all(key not in weights or weights[key].shape[:1] == (len(old),) for key in layer)
         if not has_rows:  # one logit for two classes, or a last layer of another kind
-            return cls(
-                layer, differ=True, note="the classes come in another order, and the last layer has no row for each"
-            )
-        rows = tuple(list(old).index(name) for name in new)
-        return cls(layer, rows=rows, note="the classes come in another order: the last layer's rows were moved along")
-
-    def reorder(self, key: str, value: Tensor) -> Tensor:
-        return value[list(self.rows)] if self.rows and key in self.layer else value
+            note = f"the classes{of} come in another order, and the last layer has no row for each"
+            return cls(layer, differ=True, note=note)
+        note = f"the classes{of} come in another order: the last layer's rows were moved along"
+        return cls(layer, rows=tuple(old.index(name) for name in new), note=note)
 
 
 def _last_layer(own: Mapping[str, Tensor], prefixes: Sequence[str]) -> tuple[str, ...]:

@@ -11,12 +11,24 @@ from functools import partial
 import torch
 
 from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode
-from ft.core.assemble.parts import SMOKE_BATCHES, LimitedLoader, Machine, build_loader, known_metrics, memory_format
-from ft.core.config.schema import Experiment, FinetuneSection, TrainSection
+from ft.core.assemble.parts import (
+    SMOKE_BATCHES,
+    BatchLoader,
+    LimitedLoader,
+    Machine,
+    Rankings,
+    build_loader,
+    input_forms,
+    known_metrics,
+    memory_format,
+)
+from ft.core.config.schema import Experiment, FinetuneSection, RankingOutput, TrainSection
 from ft.core.config.suggest import nearest
 from ft.core.data.columns import Column
 from ft.core.data.loader import Loader
 from ft.core.data.prepare import Data
+from ft.core.data.ranking import RankingLoader
+from ft.core.engine.balance import Balance
 from ft.core.engine.ema import Ema
 from ft.core.engine.loop import Loop, LoopSettings
 from ft.core.errors import ConfigError, Problem
@@ -58,10 +70,13 @@ def build_fit(
     frozen = _freeze(settings, network)
     train_mode = partial(set_train_mode, network.module, frozen.modules if frozen else ())
     _check_last_batch(settings, stage, examples, network, data.inputs, train_mode)
+    balance = _balance(settings, stage, heads, machine)
     loader, validation = _fit_loaders(experiment, settings, data, network, machine, smoke=smoke)
     if smoke:
         settings = settings.model_copy(update={"epochs": 1, "max_steps": None})
     groups = parameter_groups(network.module, settings.weight_decay, settings.weight_decay_on)
+    if balance is not None:
+        groups.append({"params": [("balance.log_variances", balance.log_variances)], "weight_decay": 0.0})
     optimizer = make_optimizer(settings.optimizer, groups, settings.lr, machine.device, (stage, "optimizer"))
     schedule = _schedule(settings, stage, loader.batches_per_epoch, validated=validation is not None)
     ema = Ema(network.module, settings.ema) if settings.ema else None
@@ -77,29 +92,63 @@ def build_fit(
         train_mode=train_mode,
         ema=ema,
         shipped=replace(network, module=ema.module) if ema else None,
+        balance=balance,
     )
     return Fit(loop, network, heads, frozen, () if smoke else _warnings(settings, stage, loop))
 
 
 def _fit_loaders(
     experiment: Experiment, settings: TrainSection, data: Data, network: Network, machine: Machine, *, smoke: bool
-) -> tuple[Loader | LimitedLoader, Loader | LimitedLoader | None]:
+) -> tuple[BatchLoader, BatchLoader | None]:
     """Shuffled and augmented training batches, and the validation split in its own order if there is one."""
-    training = Loader(
-        data.examples["train"],
-        data.inputs,
-        machine.device,
-        seed=experiment.seed,
-        batch_size=settings.batch_size,
-        shuffle=True,
-        augment=settings.augment,
-        memory_format=memory_format(network.module, machine.device),
-    )
+    training = _training_loader(experiment.seed, settings, data, network, machine)
     assert experiment.eval is not None, "a complete experiment"
     size = experiment.eval.batch_size or settings.batch_size
-    examples = data.examples.get("val")
-    validation = build_loader(examples, data.inputs, network, machine, size, smoke=smoke) if examples else None
+    validation = None
+    if examples := data.examples.get("val"):
+        rankings = Rankings.of(data.outputs, "val")
+        validation = build_loader(examples, data.inputs, network, machine, size, smoke=smoke, rankings=rankings)
     return LimitedLoader(training, SMOKE_BATCHES) if smoke else training, validation
+
+
+def _training_loader(
+    seed: int, settings: TrainSection, data: Data, network: Network, machine: Machine
+) -> Loader | RankingLoader:
+    examples, size = data.examples["train"], settings.batch_size
+    rankings = Rankings.of(data.outputs, "train")
+    if rankings is None:
+        return Loader(
+            examples,
+            data.inputs,
+            machine.device,
+            seed=seed,
+            batch_size=size,
+            shuffle=True,
+            augment=settings.augment,
+            memory_format=memory_format(network.module, machine.device),
+        )
+    output = data.output_settings[rankings.output]
+    assert isinstance(output, RankingOutput)
+    return rankings.loader(
+        examples,
+        data.inputs,
+        machine.device,
+        batch_size=size,
+        seed=seed,
+        train=True,
+        negatives=output.negatives,
+        augment=settings.augment,
+    )
+
+
+def _balance(settings: TrainSection, stage: str, heads: Mapping[str, Head], machine: Machine) -> Balance | None:
+    """The learned weights of several outputs' losses, where they are asked for."""
+    if settings.loss_weights == "fixed":
+        return None
+    if len(heads) < 2:
+        message = f"{stage}.loss_weights: uncertainty weighs several outputs, and there is only {next(iter(heads))}"
+        raise ConfigError(Problem(f"{message}; leave it out", (stage, "loss_weights")))
+    return Balance(list(heads.values()), machine.device)
 
 
 def _schedule(settings: TrainSection, stage: str, batches_per_epoch: int, *, validated: bool) -> Schedule:
@@ -210,7 +259,7 @@ def _check_last_batch(
     device = next((p.device for p in trial.module.parameters()), torch.device("cpu"))
     try:
         with torch.random.fork_rng(), torch.no_grad():
-            trial({name: _one_example(column, device) for name, column in inputs.items()})
+            trial({name: form.zeros(1, device) for name, form in input_forms(inputs).items()})
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
@@ -220,9 +269,3 @@ def _check_last_batch(
             "which batch norm cannot train on; choose another size"
         )
         raise ConfigError(Problem(message, (stage, "batch_size"))) from error
-
-
-def _one_example(column: Column, device: torch.device) -> torch.Tensor:
-    """Zeros in the form in which the model sees one example of a column."""
-    is_index = hasattr(column, "cardinality")
-    return torch.zeros((1, *column.shape), dtype=torch.int64 if is_index else torch.float32, device=device)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
-from ft.core.config.schema import Experiment, OutputColumn
+from ft.core.config.schema import Experiment, OutputColumn, RankingOutput
+from ft.core.data.catalog import Catalog
 from ft.core.data.columns import Column, column_from_state
 from ft.core.data.loader import Batch, Examples, Loader
+from ft.core.data.prepare import Data
+from ft.core.data.ranking import RankingLoader
 from ft.core.errors import ConfigError, Problem
-from ft.core.models.build import build_network
+from ft.core.models.build import RankingSides, build_network
+from ft.core.models.forms import InputForm
 from ft.core.models.heads import Head, make_head
 from ft.core.models.network import Network
 from ft.core.runtime.device import choose_device
@@ -23,6 +27,7 @@ from ft.core.runtime.precision import Precision, choose_precision
 from ft.core.runtime.seed import seed_everything
 
 SMOKE_BATCHES = 2
+BatchLoader: TypeAlias = "Loader | RankingLoader | LimitedLoader"
 MAX_THREADS = 1024
 
 
@@ -62,16 +67,49 @@ def build_heads(
     outputs: Mapping[str, OutputColumn],
     columns: Mapping[str, Column],
     counts: Mapping[str, Mapping[str, int]],
+    rows: int,
     asked: Sequence[str] = (),
 ) -> dict[str, Head]:
-    """One head per output. counts: training examples per class, for balanced weights; asked: metrics to report."""
+    """One head per output. counts: training examples per class or label, of `rows` in all, for balanced weights.
+
+    asked: metrics to report, as the experiment spells them.
+    """
     heads = {}
     for name, settings in outputs.items():
-        state = dict(columns[name].to_state())
+        state = dict(columns[name].to_state()) if settings.type != "ranking" else {}  # of which a head needs nothing
         if name in counts:
-            state["counts"] = [counts[name].get(label, 0) for label in state["classes"]]
-        heads[name] = make_head(name, settings, state, [metric.rsplit("/", 1)[-1] for metric in asked])
+            state |= {"counts": [counts[name].get(label, 0) for label in state["classes"]], "rows": rows}
+        heads[name] = make_head(name, settings, state, asked)
     return heads
+
+
+def data_heads(data: Data, asked: Sequence[str] = ()) -> dict[str, Head]:
+    """The heads of prepared data, the training split among them."""
+    return build_heads(data.output_settings, data.outputs, data.class_counts, len(data.examples["train"]), asked)
+
+
+def checkpoint_heads(
+    checkpoint: Mapping[str, Any],
+    settings: Mapping[str, OutputColumn],
+    columns: Mapping[str, Column],
+    asked: Sequence[str] = (),
+) -> dict[str, Head]:
+    """The heads of a checkpoint's columns."""
+    return build_heads(settings, columns, checkpoint["class_counts"], checkpoint["train_rows"], asked)
+
+
+def input_forms(columns: Mapping[str, Column]) -> dict[str, InputForm]:
+    """What the model is told of the inputs."""
+    return {name: InputForm(column.kind, column.shape, column.cardinality) for name, column in columns.items()}
+
+
+def ranking_sides(outputs: Mapping[str, OutputColumn], inputs: Iterable[str]) -> RankingSides | None:
+    """Which inputs describe the item of a ranking and which, all others, the user. None where nothing is ranked."""
+    for settings in outputs.values():
+        if isinstance(settings, RankingOutput):
+            item = (settings.item, *settings.item_inputs)
+            return RankingSides(tuple(name for name in inputs if name not in item), item)
+    return None
 
 
 def build_columns(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Column], dict[str, Column]]:
@@ -86,21 +124,23 @@ def build_columns(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Column], dic
 def build_model(
     experiment: Experiment,
     inputs: Mapping[str, Column],
+    outputs: Mapping[str, OutputColumn],
     heads: Mapping[str, Head],
     device: torch.device,
     code_sha256: str | None = None,
 ) -> Network:
     """The network with fresh weights drawn from the experiment's seed, on `device`, in its memory format.
 
+    outputs: their settings, a source's own filled in.
     code_sha256: what a `python:` model's file must hash to; other code is refused and does not run.
     """
     seed_everything(experiment.seed)
     network = build_network(
         experiment.model,
-        {name: column.shape for name, column in inputs.items()},
+        input_forms(inputs),
         {name: head.size for name, head in heads.items()},
         device,
-        cardinalities={name: column.cardinality for name, column in inputs.items() if hasattr(column, "cardinality")},
+        ranking=ranking_sides(outputs, inputs),
         code_sha256=code_sha256,
     )
     if device.type != "meta":
@@ -130,6 +170,27 @@ def known_metrics(heads: Mapping[str, Head]) -> dict[str, str]:
 # ---------------------------------------------------------------- loaders
 
 
+@dataclass(frozen=True)
+class Rankings:
+    """What makes the batches of one split of a ranking: its output's name and catalogue, and the split."""
+
+    output: str
+    catalog: Catalog
+    split: str
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Column], split: str) -> Rankings | None:
+        """None where no output is a ranking."""
+        catalogs = [cls(name, column, split) for name, column in outputs.items() if isinstance(column, Catalog)]
+        return catalogs[0] if catalogs else None
+
+    def loader(
+        self, examples: Examples, columns: Mapping[str, Column], device: torch.device, **options: Any
+    ) -> RankingLoader:
+        """options: RankingLoader's."""
+        return RankingLoader(examples, columns, self.catalog, self.output, device, split=self.split, **options)
+
+
 def build_loader(
     examples: Examples,
     inputs: Mapping[str, Column],
@@ -138,8 +199,12 @@ def build_loader(
     batch_size: int,
     *,
     smoke: bool,
-) -> Loader | LimitedLoader:
-    """A loader in the split's own order, for evaluation."""
+    rankings: Rankings | None = None,
+) -> BatchLoader:
+    """A loader for evaluation: the split's own examples, or the users to rank items for."""
+    if rankings is not None:
+        loader: BatchLoader = rankings.loader(examples, inputs, machine.device, batch_size=batch_size)
+        return LimitedLoader(loader, SMOKE_BATCHES) if smoke else loader
     loader = Loader(
         examples,
         inputs,
@@ -156,9 +221,9 @@ def build_loader(
 class LimitedLoader:
     """The first few batches of every epoch, for smoke tests."""
 
-    def __init__(self, loader: Loader, batches: int) -> None:
+    def __init__(self, loader: BatchLoader, batches: int) -> None:
         self._loader = loader
-        self.batches_per_epoch = min(batches, loader.batches_per_epoch)
+        self.batches_per_epoch: int = min(batches, loader.batches_per_epoch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches from `start` up to the limit."""

@@ -12,7 +12,7 @@ from ft.core.config.known import value_at
 from ft.core.config.validate import Fault
 
 # Sources that bring no validation examples of their own; folders of pictures may.
-_WITHOUT_VALIDATION = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "arrays")
+_WITHOUT_VALIDATION = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "arrays", "table")
 
 
 def contradictions(tree: Mapping[str, Any]) -> list[Fault]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ft.core.config.known import JsonSchema, whole
+from ft.core.config.schema.model import ONE_KIND
 
 # configs/ lies beside core/, in the source tree as in an installed package.
 _CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -27,7 +28,11 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a file as it is written: with `base`, null for every default, and `${env:...}`."""
     schema = deepcopy(whole())
     schema["$defs"]["Reference"] = _REFERENCE
-    for section in (schema, *schema["$defs"].values()):
+    for name, section in schema["$defs"].items():
+        if section.pop(ONE_KIND, False):  # `gated` alone stands for `gated: {}`
+            schema["$defs"][name] = {"anyOf": [section, {"enum": list(section["properties"])}]}
+    forms = [form for section in schema["$defs"].values() for form in section.get("anyOf", [section])]
+    for section in (schema, *forms):
         for key, setting in section.get("properties", {}).items():
             section["properties"][key] = _as_written(setting, required=key in section.get("required", ()))
     schema["properties"] = {"base": _BASE, **schema["properties"]}

@@ -140,7 +140,8 @@ def _describe_form(form: JsonSchema) -> str:
         case "object" if "properties" in form:
             return f"a mapping with {', '.join(form['properties'])}"
         case "object" if form.get("maxProperties") == 1:
-            return "{name: {arguments}}"
+            values = form.get("additionalProperties", {})
+            return "{column: [values]}" if values.get("type") == "array" else "{name: {arguments}}"
     return "a mapping with an entry or more" if "minProperties" in form else "a mapping"
 
 

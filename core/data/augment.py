@@ -38,6 +38,16 @@ class Draws:
         numbers = ((bits >> 40) & 0xFFFFFF).float() * 2.0**-24
         return numbers.to(self._device, non_blocking=True)
 
+    def noise(self, stream: int, k: int) -> Tensor:
+        """float32 (B, k), white, uniform with mean 0 and deviation 1: four numbers of 16 bits from each hash.
+
+        A stream serves `uniform` or `noise`, not both.
+        """
+        counters = torch.arange(1, -(-k // 4) + 1) + (stream << 32)
+        bits = hashing.scramble(self._keys[:, None] + counters * hashing.GOLDEN)  # (B, k / 4)
+        levels = bits.view(torch.int16)[:, :k].to(self._device, non_blocking=True)  # (B, k)
+        return (levels.float() + 0.5) * (math.sqrt(12) / 65536)
+
 
 def augment(pictures: Tensor, draws: Draws, settings: ImageAugment) -> Tensor:
     """All that the settings ask for, in the order crop, flip, affine, erase. float (B, C, H, W) -> the same shape."""

@@ -8,10 +8,11 @@ the first counts. Pillow decodes; torch is not needed here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +20,6 @@ from ft.core.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Result = TypeVar("Result")
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb: 268 MB as RGB
@@ -30,18 +29,25 @@ GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """One file as uint8 `shape` = (C, H, W). Raises DataError naming the file."""
     out = np.empty(shape, dtype=np.uint8)
-    _read_into(path, out)
+    read_into(path, out)
     return out
 
 
-def read_all(paths: list[Path], size: tuple[int, int], channels: int | None) -> np.ndarray:
-    """Files as uint8 (N, C, H, W), read by threads. channels None: 1 if all are grey, else 3.
+def read_into(path: Path, out: np.ndarray) -> Sequence[str]:
+    """Fill out, uint8 (C, H, W), from a file; nothing is to be remarked. Raises DataError naming the file."""
+    from PIL import ImageOps
 
-    Raises DataError naming the first file that cannot be read.
-    """
-    out = np.empty((len(paths), channels or 3, *size), dtype=np.uint8)
-    grey = _in_threads(lambda row: _read_into(paths[row], out[row]), range(len(paths)))
-    return out[:, :1].copy() if channels is None and all(grey) else out
+    with _opened(path) as image:
+        image.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
+        ImageOps.exif_transpose(image, in_place=True)
+        _fit_into(image, out)
+    return ()
+
+
+def is_grey(path: Path) -> bool:
+    """Whether a file holds grey levels alone, by its head; a palette counts as colours. Raises DataError naming it."""
+    with _opened(path) as image:
+        return image.mode in GREY_MODES
 
 
 def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -54,28 +60,21 @@ def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         pixels = arrays[row, ..., 0] if arrays.shape[-1] == 1 else arrays[row]
         _fit_into(Image.fromarray(np.ascontiguousarray(pixels)), out[row])
 
-    _in_threads(fit_row, range(len(arrays)))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock while it resizes
+        list(pool.map(fit_row, range(len(arrays))))
     return out
 
 
-def _in_threads(work: Callable[[int], Result], rows: range) -> list[Result]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock while it decodes
-        return list(pool.map(work, rows))
-
-
-def _read_into(path: Path, out: np.ndarray) -> bool:
-    """Fill out, uint8 (C, H, W), from a file; whether the file is grey. Raises DataError naming it."""
-    from PIL import Image, ImageOps
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture whose size is bearable, open; whatever Pillow raises within becomes a DataError naming the file."""
+    from PIL import Image
 
     try:
         with Image.open(path) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise DataError(f"{path}: {opened.width} x {opened.height} pixels; the limit is {MAX_PIXELS:,} in all")
-            opened.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
-            grey = opened.mode in GREY_MODES
-            ImageOps.exif_transpose(opened, in_place=True)
-            _fit_into(opened, out)
-            return grey
+            yield opened
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all of these come from Pillow

@@ -1,29 +1,38 @@
-"""Batches: rows gathered from columns that lie encoded in memory, prepared on the device.
+"""Batches: rows gathered from columns that lie encoded in memory or in files, prepared on the device.
 
-No workers and no sampler: gathering 128 small pictures takes microseconds, and which rows make batch k of epoch e is a
-function of (seed, e, k). Columns that fit are kept on an accelerator whole, so that nothing is copied for each batch.
+No sampler and no worker processes: gathering 128 small pictures takes microseconds, and which rows make batch k of
+epoch e is a function of (seed, e, k). Columns that fit are kept on an accelerator whole, so that nothing is copied for
+each batch; those whose preparing never changes are prepared once. Files are read ahead by threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 
+from ft.core.data import packed
 from ft.core.data.augment import Draws
 from ft.core.data.columns.base import Column
-from ft.core.data.order import batches, count_batches, permutation
+from ft.core.data.files import Files
+from ft.core.data.order import batches, bucketed, count_batches, longest_first, permutation
+from ft.core.data.stored import Rows, Stored
 
 RESIDENT_SHARE = 0.25  # of an accelerator's free memory: the rest is for the model
+READ_AHEAD = 2  # batches whose files are read while the model works on an earlier one
 
 
 @dataclass(frozen=True)
 class Examples:
-    """One split, encoded, on the CPU. inputs, targets: (N, ...) by column. names: what each row is called, or None."""
+    """One split, encoded, on the CPU. inputs, targets: N rows by column. names: what each row is called, or None."""
 
-    inputs: Mapping[str, Tensor]
+    inputs: Mapping[str, Stored]
     targets: Mapping[str, Tensor]
     names: Sequence[str] | None
     count: int
@@ -44,8 +53,10 @@ class Batch:
 class Loader:
     """Batches of one split as a function of (epoch, position).
 
-    columns: of the inputs; they prepare. shuffle: in an order hashed from (seed, epoch), else as the rows lie. The last
-    batch may be short. augment: with draws from (seed, epoch, example), so a resumed epoch goes on with the same bits.
+    columns: of the inputs; they prepare. shuffle: in an order hashed from (seed, epoch), else as the rows lie. Where
+    rows differ in length, batches hold like lengths and unshuffled rows come longest first, unless in_order asks for
+    them as they lie; Batch.examples says which they are. The last batch may be short.
+    augment: with draws from (seed, epoch, example), so a resumed epoch goes on with the same bits.
     memory_format: of inputs with four axes. world_size processes share each batch of batch_size * world_size.
     """
 
@@ -58,54 +69,108 @@ class Loader:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        in_order: bool = False,
         augment: bool = False,
         memory_format: torch.memory_format = torch.contiguous_format,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        assert not (shuffle and in_order), "one order at a time"
         self.examples, self.columns, self.device = examples, columns, device
         self.batch_size, self.seed, self.shuffle, self.augment = batch_size, seed, shuffle, augment
         self.memory_format, self.rank, self.world_size = memory_format, rank, world_size
-        home = _choose_home(examples, device)
-        self._inputs = {name: stored.to(home) for name, stored in examples.inputs.items()}
-        self._targets = {name: stored.to(home) for name, stored in examples.targets.items()}
+        self._lengths = None if in_order else _lengths(examples.inputs)
+        self._draws = augment and any(getattr(column, "augment", None) is not None for column in columns.values())
+        self._home = _choose_home(examples, device)
+        fixed: dict[str, Tensor] = {}
+        self._tensors: dict[str, Tensor] = {}
+        self._rows: dict[str, Rows] = {}
+        for name, stored in examples.inputs.items():
+            if not isinstance(stored, Tensor):
+                self._rows[name] = stored
+            elif columns[name].fixed and stored.nbytes < packed.LIMIT:
+                fixed[name] = columns[name].prepare(stored.to(self._home))
+            else:
+                self._tensors[name] = stored.to(self._home)
+        self._fixed = packed.pack(fixed)
+        self._targets = packed.pack({name: stored.to(self._home) for name, stored in examples.targets.items()})
 
     @property
     def batches_per_epoch(self) -> int:
         return count_batches(len(self.examples), self.batch_size, self.world_size)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from number `start` on, exactly those of an epoch that was never interrupted."""
+        """The batches of an epoch from number `start` on, exactly those of an epoch that was never interrupted.
+
+        Raises DataError naming a file that cannot be read.
+        """
+        cut = batches(self._order(epoch), self.batch_size, start, self.rank, self.world_size)
+        if not any(isinstance(stored, Files) for stored in self._rows.values()):
+            for rows in cut:
+                yield self._gather(rows, self._take_rows(rows), epoch)
+            return
+        with closing(self._read_ahead(cut)) as ready:
+            for rows, taken in ready:
+                yield self._gather(rows, taken, epoch)
+
+    def _order(self, epoch: int) -> Tensor:
+        """int64 (N,), on the CPU."""
         n = len(self.examples)
-        order = permutation(self.seed, epoch, n) if self.shuffle else torch.arange(n)
-        for rows in batches(order, self.batch_size, start, self.rank, self.world_size):
-            yield self._gather(rows, epoch)
+        if not self.shuffle:
+            return torch.arange(n) if self._lengths is None else longest_first(self._lengths)
+        order = permutation(self.seed, epoch, n)
+        if self._lengths is None:
+            return order
+        return bucketed(order, self._lengths, self.batch_size * self.world_size, self.seed, epoch)
 
-    def _gather(self, rows: Tensor, epoch: int) -> Batch:
-        """rows: int64 (B,) on the CPU."""
-        on_device = rows.to(self.device, non_blocking=True)
-        draws = Draws(self.seed, epoch, rows, self.device) if self.augment else None
-        inputs = {
-            name: self._arrange(self.columns[name].prepare(self._take(stored, rows, on_device), draws))
-            for name, stored in self._inputs.items()
-        }
-        targets = {name: self._take(stored, rows, on_device) for name, stored in self._targets.items()}
-        return Batch(inputs, targets, rows)
+    def _read_ahead(self, cut: Iterator[Tensor]) -> Generator[tuple[Tensor, dict[str, Tensor]], None, None]:
+        """Each batch's rows with what was read for them. Closed early, it waits for the batch in hand and no more."""
+        pool = ThreadPoolExecutor(1, "read-ahead")  # Files itself reads by several threads
+        waiting: deque[tuple[Tensor, Future[dict[str, Tensor]]]] = deque()
+        try:
+            for rows in islice(cut, READ_AHEAD):
+                waiting.append((rows, pool.submit(self._take_rows, rows)))
+            while waiting:
+                rows, taken = waiting.popleft()
+                found = taken.result()
+                waiting.extend((later, pool.submit(self._take_rows, later)) for later in islice(cut, 1))
+                yield rows, found
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _take(self, stored: Tensor, rows: Tensor, on_device: Tensor) -> Tensor:
-        """Rows of a column, on the device: gathered where the column lies."""
-        if stored.device == rows.device:
-            return stored.index_select(0, rows).to(self.device)
-        return stored.index_select(0, on_device)
+    def _take_rows(self, rows: Tensor) -> dict[str, Tensor]:
+        return {name: stored.take(rows) for name, stored in self._rows.items()}
+
+    def _gather(self, rows: Tensor, taken: Mapping[str, Tensor], epoch: int) -> Batch:
+        """rows: int64 (B,) on the CPU. taken: their values in the columns that are no tensors."""
+        at = rows.to(self._home, non_blocking=True)
+        draws = Draws(self.seed, epoch, rows, self.device) if self._draws else None
+        found = self._take_packed(self._fixed, at)
+        targets = self._take_packed(self._targets, at)
+        for name, values in (*taken.items(), *((name, s.index_select(0, at)) for name, s in self._tensors.items())):
+            found[name] = self.columns[name].prepare(values.to(self.device, non_blocking=True), draws)
+        inputs = {name: self._arrange(found[name]) for name in self.examples.inputs}
+        return Batch(inputs, {name: targets[name] for name in self.examples.targets}, rows)
+
+    def _take_packed(self, blocks: Sequence[packed.Packed], at: Tensor) -> dict[str, Tensor]:
+        return {name: values for block in blocks for name, values in block.gather(at, self.device).items()}
 
     def _arrange(self, prepared: Tensor) -> Tensor:
         return prepared.contiguous(memory_format=self.memory_format) if prepared.ndim == 4 else prepared
+
+
+def _lengths(inputs: Mapping[str, Stored]) -> Tensor | None:
+    """int64 (N,): of each row the sum over the columns whose rows differ in length; None when none do."""
+    found = [stored.lengths for stored in inputs.values() if not isinstance(stored, Tensor)]
+    known = [lengths for lengths in found if lengths is not None]
+    return torch.stack(known).sum(0) if known else None
 
 
 def _choose_home(examples: Examples, device: torch.device) -> torch.device:
     """Where the columns lie: on a CUDA device when they take little of its memory, else on the CPU."""
     if device.type != "cuda":
         return torch.device("cpu")
-    size = sum(stored.nbytes for columns in (examples.inputs, examples.targets) for stored in columns.values())
+    every = (stored for columns in (examples.inputs, examples.targets) for stored in columns.values())
+    size = sum(stored.nbytes for stored in every if isinstance(stored, Tensor))
     free, _ = torch.cuda.mem_get_info(device)
     return device if size < RESIDENT_SHARE * free else torch.device("cpu")

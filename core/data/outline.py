@@ -1,26 +1,38 @@
 """What can be said of an experiment's columns before any data is read: their settings, shapes and classes.
 
-So a configuration is checked, and its network built, where the data are not. Imports neither torch nor NumPy.
+So a configuration is checked, and its network built, where the data are not. What columns a table holds is known only
+once it is read (prepare.py looks then). Imports neither torch nor NumPy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from ft.core.config.schema import (
+    ArraysData,
+    AudioInput,
     CategoryInput,
     CategoryOutput,
     DataSection,
+    DateInput,
+    FolderData,
     ImageInput,
     InputColumn,
+    LabelsOutput,
     NumberInput,
     OutputColumn,
+    RankingOutput,
+    SetInput,
+    TextInput,
+    VectorInput,
 )
 from ft.core.config.suggest import did_you_mean
+from ft.core.data.shapes import audio_shape
 from ft.core.errors import ConfigError, Problem
 
 Shape = tuple[int, ...]
@@ -47,12 +59,13 @@ KUZUSHIJI = _words("o ki su tsu na ha ma ya re wo")
 
 @dataclass(frozen=True)
 class Known:
-    """A picture source: its input and output columns, and if they are fixed its pictures (C, H, W) and its classes."""
+    """A source of pictures or sounds: its output and input columns, and if they are fixed its pictures (C, H, W) and
+    its classes. The input is named as its type is: image or audio."""
 
     label: str
     picture: tuple[int, int, int] | None = None
     classes: tuple[str, ...] | None = None
-    image: str = "image"
+    input: str = "image"
 
 
 KNOWN: Mapping[str, Known] = {
@@ -63,32 +76,48 @@ KNOWN: Mapping[str, Known] = {
     "cifar10": Known("label", (3, 32, 32), CIFAR10),
     "cifar100": Known("label", (3, 32, 32), CIFAR100),
     "image_folder": Known("label"),
+    "audio_folder": Known("label", input="audio"),
 }
+
+BYTES = 256  # tokens of a text taken as bytes, all known beforehand
+TOKENS_BEFORE = 2  # padding and unknown
+SET_SHAPE = (8,)  # nominal: the members of a batch's largest set decide
+DATE_VALUES = 7
 
 
 @dataclass(frozen=True)
 class Outline:
-    """Settings of every column, those of the source filled in; shapes and classes where they are certain, else None."""
+    """Settings of every column, those of the source filled in, and what is certain of them without the data.
+
+    input_shapes: of one example as the model sees it, None where the data decide. cardinalities: of the inputs that are
+    indices, how many there are, None where the data decide; inputs that are floats are not in it. classes: of outputs
+    that have classes, None where the data decide.
+    """
 
     inputs: Mapping[str, InputColumn]
     outputs: Mapping[str, OutputColumn]
     input_shapes: Mapping[str, Shape | None]
+    cardinalities: Mapping[str, int | None]
     classes: Mapping[str, tuple[str, ...] | None]
 
 
 def outline(
     data: DataSection, inputs: Mapping[str, InputColumn] | None, outputs: Mapping[str, OutputColumn] | None
 ) -> Outline:
-    """Everything known without the data. classes: of category outputs. Raises ConfigError as settle_columns does."""
+    """Everything known without the data. Raises ConfigError as settle_columns does."""
     settled_inputs, settled_outputs = settle_columns(data, inputs, outputs)
-    known = KNOWN.get(data.source)
+    known = None if own_words(data) else KNOWN.get(data.source)
     classes = {
         name: tuple(column.classes) if column.classes else known.classes if known else None
         for name, column in settled_outputs.items()
-        if isinstance(column, CategoryOutput)
+        if isinstance(column, CategoryOutput | LabelsOutput)
     }
     shapes = {name: _shape(column, known) for name, column in settled_inputs.items()}
-    return Outline(settled_inputs, settled_outputs, shapes, classes)
+    indices = (CategoryInput, TextInput, SetInput)
+    cardinalities = {
+        name: _cardinality(column) for name, column in settled_inputs.items() if isinstance(column, indices)
+    }
+    return Outline(settled_inputs, settled_outputs, shapes, cardinalities, classes)
 
 
 def settle_columns(
@@ -96,53 +125,180 @@ def settle_columns(
 ) -> tuple[dict[str, InputColumn], dict[str, OutputColumn]]:
     """The columns that go in and come out: those written, else the source's own.
 
-    Raises ConfigError for a column that the source does not have, one on both sides, or types left out for arrays.
+    Raises ConfigError for a column that the source does not have, one on both sides, or columns that only a person can
+    name and that are not written: of arrays, of tables, and of files whose names say more than one thing.
     """
-    known = KNOWN.get(data.source)
-    has = (known.image, known.label) if known else tuple(getattr(data, "train", ()))
+    has = source_columns(data)
     problems = [
-        Problem(
-            f"source {data.source} has no column {name}, it has {', '.join(has)}{did_you_mean(name, has)}", (side, name)
-        )
-        for side, columns in (("inputs", inputs or {}), ("outputs", outputs or {}))
-        for name in columns
-        if name not in has
+        *_absent(data.source, has, "inputs", inputs or {}),
+        *_absent(data.source, has, "outputs", outputs or {}),
+        *_unwritten(data, inputs, outputs),
     ]
-    if known is None:
-        problems += [
-            Problem(f"arrays do not tell what they mean; write {side}, e.g. {example}", (side,))
-            for side, columns, example in (
-                ("inputs", inputs, "inputs: {x: {type: image}}"),
-                ("outputs", outputs, "outputs: {y: {type: category}}"),
-            )
-            if columns is None
-        ]
-    settled_in = dict(inputs or {}) or _default(InputColumn, "image", "image")
+    known = KNOWN.get(data.source)
+    settled_in = dict(inputs or {}) or _default(InputColumn, known.input if known else "", known.input if known else "")
     settled_out = dict(outputs or {}) or _default(OutputColumn, known.label if known else "", "category")
-    problems += [
-        Problem(f"column {name} is an input too: the model would see what it is to predict", ("outputs", name))
-        for name in settled_out
-        if name in settled_in
-    ]
+    problems += _clashes(settled_in, settled_out)
+    problems += _misfits(data, settled_in, settled_out)
     if problems:
         raise ConfigError(*problems)
     return settled_in, settled_out
 
 
+def source_columns(data: DataSection) -> tuple[str, ...] | None:
+    """The columns that a source has, in its own words; None for a table, whose files tell."""
+    known = KNOWN.get(data.source)
+    if known is not None:
+        return (known.input, *(own_words(data) or (known.label,)))
+    return tuple(data.train) if isinstance(data, ArraysData) else None
+
+
+def own_words(data: DataSection) -> tuple[str, ...]:
+    """The columns that a folder's file names tell: the words of data.names, in their order."""
+    pattern = data.names if isinstance(data, FolderData) else None
+    return tuple(re.findall(r"\{(\w+)\}", pattern or ""))
+
+
+def columns_of(name: str, column: InputColumn | OutputColumn) -> tuple[str, ...]:
+    """The data's columns that an input or output reads: one as a rule, several side by side, none for a ranking."""
+    if isinstance(column, RankingOutput):
+        return ()
+    if isinstance(column, VectorInput) and column.columns:
+        return tuple(column.columns)
+    return (column.column or name,)
+
+
+def _absent(
+    source: str, has: Sequence[str] | None, side: str, columns: Mapping[str, InputColumn] | Mapping[str, OutputColumn]
+) -> list[Problem]:
+    """Columns that are written and that the source does not have."""
+    if has is None:
+        return []
+    return [
+        Problem(
+            f"source {source} has no column {read}, it has {', '.join(has)}{did_you_mean(read, has)}",
+            (side, name, "column") if column.column else (side, name),
+        )
+        for name, column in columns.items()
+        for read in columns_of(name, column)
+        if read not in has
+    ]
+
+
+def _unwritten(
+    data: DataSection, inputs: Mapping[str, InputColumn] | None, outputs: Mapping[str, OutputColumn] | None
+) -> list[Problem]:
+    """Sides that are left out where the source cannot fill them in."""
+    words = own_words(data)
+    if words and outputs is None:
+        example = f"outputs: {{{words[0]}: {{type: category}}}}"
+        return [Problem(f"file names tell {', '.join(words)}; write which comes out, e.g. {example}", ("outputs",))]
+    if data.source in KNOWN:
+        return []
+    kind, example = ("arrays", "{x: {type: image}}") if data.source == "arrays" else ("tables", "{age: {type: number}}")
+    sides = (("inputs", inputs, example), ("outputs", outputs, "{y: {type: category}}"))
+    return [
+        Problem(f"{kind} do not tell what they mean; write {side}, e.g. {side}: {wording}", (side,))
+        for side, columns, wording in sides
+        if columns is None
+    ]
+
+
+def _clashes(inputs: Mapping[str, InputColumn], outputs: Mapping[str, OutputColumn]) -> list[Problem]:
+    """Outputs that go in too, by their name or by the column that they read."""
+    going_in = {read for name, column in inputs.items() for read in columns_of(name, column)}
+    problems = []
+    for name, column in outputs.items():
+        seen = going_in.intersection(columns_of(name, column))
+        if seen:
+            message = f"column {seen.pop()} is an input too: the model would see what it is to predict"
+            problems.append(Problem(message, ("outputs", name)))
+        elif name in inputs:
+            problems.append(Problem(f"an input is called {name} too; give one of them another name", ("outputs", name)))
+    return problems
+
+
+def _misfits(
+    data: DataSection, inputs: Mapping[str, InputColumn], outputs: Mapping[str, OutputColumn]
+) -> list[Problem]:
+    """Settings that contradict each other: a place given twice, a ranking of what is no category."""
+    problems = [
+        Problem("has column and columns; only one of them can say where the numbers are", ("inputs", name, "columns"))
+        for name, column in inputs.items()
+        if isinstance(column, VectorInput) and column.columns and column.column
+    ]
+    for name, column in outputs.items():
+        if isinstance(column, RankingOutput):
+            problems += _ranking_misfits(data, name, column, inputs)
+    return problems
+
+
+def _ranking_misfits(
+    data: DataSection, name: str, ranking: RankingOutput, inputs: Mapping[str, InputColumn]
+) -> list[Problem]:
+    problems = []
+    if ranking.column is not None:
+        problems.append(Problem("a ranking reads no column of its own; leave this out", ("outputs", name, "column")))
+    for key in ("user", "item"):
+        wanted = getattr(ranking, key)
+        settings = inputs.get(wanted)
+        if settings is None:
+            hint = did_you_mean(wanted, inputs)
+            problems.append(
+                Problem(f"there is no input {wanted}, only {', '.join(inputs)}{hint}", ("outputs", name, key))
+            )
+        elif not isinstance(settings, CategoryInput):
+            problems.append(
+                Problem(f"input {wanted} is a {settings.type}; expected a category", ("outputs", name, key))
+            )
+    problems += [
+        Problem(f"there is no input {wanted}{did_you_mean(wanted, inputs)}", ("outputs", name, "item_inputs", place))
+        for place, wanted in enumerate(ranking.item_inputs)
+        if wanted not in inputs
+    ]
+    has = source_columns(data)
+    if ranking.title and has is not None and ranking.title not in has:
+        hint = did_you_mean(ranking.title, has)
+        problems.append(Problem(f"the data have no column {ranking.title}{hint}", ("outputs", name, "title")))
+    return problems
+
+
 def _default(union: Any, name: str, kind: str) -> dict[str, Any]:
+    """The source's own column with the settings' defaults; nothing where a problem says that it must be written."""
+    if not name:
+        return {}
     return {name: TypeAdapter(union).validate_python({"type": kind})}
 
 
 def _shape(column: InputColumn, known: Known | None) -> Shape | None:
     """The shape of one example of an input as the model sees it, where the data cannot change it."""
-    if isinstance(column, NumberInput):
-        return (1,)
-    if isinstance(column, CategoryInput):
-        return ()
-    if not isinstance(column, ImageInput):
-        return None
+    flagged = isinstance(column, NumberInput | VectorInput | DateInput) and column.missing == "flag"
+    match column:
+        case NumberInput():
+            return (1 + flagged,)
+        case VectorInput():
+            return (len(column.columns) * (1 + flagged),) if column.columns else None
+        case DateInput():
+            return (DATE_VALUES + flagged,)
+        case CategoryInput():
+            return ()
+        case TextInput():
+            return (column.max_length,)
+        case SetInput():
+            return SET_SHAPE
+        case AudioInput():
+            return audio_shape(column)
+        case ImageInput():
+            return _picture_shape(column, known)
+
+
+def _picture_shape(column: ImageInput, known: Known | None) -> Shape | None:
     channels, height, width = known.picture if known and known.picture else (None, None, None)
     channels = column.channels or channels
     if column.size is not None:
         height, width = (column.size, column.size) if isinstance(column.size, int) else column.size
     return None if channels is None or height is None or width is None else (channels, height, width)
+
+
+def _cardinality(column: InputColumn) -> int | None:
+    """How many indices an input has, where the data cannot change it: bytes are all known beforehand."""
+    return BYTES + TOKENS_BEFORE if isinstance(column, TextInput) and column.tokens == "bytes" else None

@@ -1,31 +1,33 @@
-"""From the settings of data and columns to encoded examples: load, split, fit on training, encode.
+"""From the settings of data and columns to encoded examples: gather, fit on training, encode.
 
 `prepare_data` is for training. `prepare_with` is for judging a checkpoint: its columns bring their fitted state,
 nothing is fitted again, and classes meet by name. Both read only the splits asked for where the source can.
+`prepare_rows` is for rows that nobody has labelled.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ft.core.config.schema import CategoryOutput, DataSection, ImageInput, InputColumn, OutputColumn
-from ft.core.config.suggest import did_you_mean
+from ft.core.config.schema import DataSection, InputColumn, OutputColumn, RankingOutput
+from ft.core.data.catalog import Catalog, fit_catalog
 from ft.core.data.columns import Column, column_from_state, fit_column
-from ft.core.data.columns.category import CategoryColumn, name_values
-from ft.core.data.columns.image import ImageColumn
+from ft.core.data.gather import gather, gather_files
 from ft.core.data.loader import Examples
-from ft.core.data.outline import KNOWN, settle_columns
-from ft.core.data.sources import load
-from ft.core.data.splits import split_dataset, split_names
+from ft.core.data.outline import settle_columns
+from ft.core.data.ranking import ranking_notes
+from ft.core.data.splits import split_names
+from ft.core.data.stored import Stored
 from ft.core.data.table import SPLITS, Dataset
-from ft.core.errors import ConfigError, DataError, Problem
+from ft.core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Data:
     examples: by split, those asked for. splits: all there are, read or not. found: where they came from, one line.
     output_settings: as written or filled in by the source; empty when the columns came from a checkpoint.
     fingerprints: by split, SHA-256 of the encoded bytes and of the columns' names, types and classes.
-    class_counts: of the training split if it was read, by category output and class.
+    class_counts: of the training split if it was read, by output and class or label.
+    notes: what the user should know of the values: what was missing, unknown, cut or left out.
     """
 
     examples: Mapping[str, Examples]
@@ -46,6 +49,7 @@ class Data:
     fingerprints: Mapping[str, str]
     class_counts: Mapping[str, Mapping[str, int]]
     output_settings: Mapping[str, OutputColumn] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -79,93 +83,73 @@ def prepare_data(
     """
     input_settings, output_settings = settle_columns(data, inputs, outputs)
     settings: dict[str, InputColumn | OutputColumn] = {**input_settings, **output_settings}
-    dataset = load(data, {name: s for name, s in input_settings.items() if isinstance(s, ImageInput)}, only)
-    _require_columns(dataset, settings)
+    gathered = gather(data, settings, only)
+    dataset = gathered.dataset
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.found}: has no training examples, only {', '.join(dataset.official)}")
-    dataset = _cut(dataset, data, [name for name, s in output_settings.items() if isinstance(s, CategoryOutput)])
     earlier = {name: column_from_state(state) for name, state in (keep or {}).items()}
     columns: dict[str, Column] = {}
-    training: dict[str, Tensor] = {}
+    training: dict[str, Stored] = {}
     for name in settings:
-        columns[name], training[name] = fit_column(settings[name], dataset.values("train", name), earlier.get(name))
+        if not isinstance(settings[name], RankingOutput):
+            values = dataset.values("train", name)
+            columns[name], training[name] = fit_column(settings[name], values, earlier.get(name))
     fitted_inputs = {name: columns[name] for name in input_settings}
+    examples = _encode(dataset, fitted_inputs, {n: columns[n] for n in output_settings if n in columns}, only, training)
+    for name, ranking in output_settings.items():
+        if isinstance(ranking, RankingOutput):
+            titles = gathered.titles.get(name, {})
+            columns[name] = fit_catalog(name, ranking, fitted_inputs, examples, titles)
     fitted_outputs = {name: columns[name] for name in output_settings}
-    encoded = _encode(dataset, data, fitted_inputs, fitted_outputs, only, training)
-    return replace(encoded, output_settings=output_settings)
+    prepared = _as_data(dataset, data, fitted_inputs, fitted_outputs, _with_choices(examples, fitted_outputs))
+    return replace(prepared, output_settings=output_settings)
 
 
 def prepare_with(
-    data: DataSection, inputs: Mapping[str, Column], outputs: Mapping[str, Column], *, only: set[str] | None = None
+    data: DataSection,
+    inputs: Mapping[str, Column],
+    outputs: Mapping[str, Column],
+    settings: Mapping[str, InputColumn | OutputColumn],
+    *,
+    only: set[str] | None = None,
 ) -> Data:
-    """Load and encode with columns that a checkpoint brings.
+    """Load and encode with columns that a checkpoint brings. settings: of each of them, by name.
 
     only: the splits to encode; one that there is not is left out. Cut splits come out as they did in training.
     A picture source's own two columns stand for the checkpoint's only input and only output, whatever their names.
     Raises DataError when a class is not among the checkpoint's, ConfigError when a column is not there.
     """
-    names = _aliases(data, inputs, outputs)
-    pictures = {own: inputs[name] for own, name in names.items() if name in inputs}
-    dataset = load(data, {own: _as_settings(c) for own, c in pictures.items() if isinstance(c, ImageColumn)}, only)
-    dataset = dataset.renamed(names)
-    _require_columns(dataset, [*inputs, *outputs])
-    dataset = _cut(dataset, data, [name for name, column in outputs.items() if isinstance(column, CategoryColumn)])
-    return _encode(dataset, data, inputs, outputs, only, {})
+    dataset = gather(data, {name: settings[name] for name in (*inputs, *outputs)}, only).dataset
+    read = {name: column for name, column in outputs.items() if not isinstance(column, Catalog)}
+    examples = _with_choices(_encode(dataset, inputs, read, only, {}), outputs)
+    return _as_data(dataset, data, inputs, outputs, examples)
 
 
-def _aliases(data: DataSection, inputs: Mapping[str, Column], outputs: Mapping[str, Column]) -> dict[str, str]:
-    """The source's own column names -> the checkpoint's, for a source that knows one input and one output."""
-    known = KNOWN.get(data.source)
-    pairs = ((known.image, inputs), (known.label, outputs)) if known else ()
-    return {own: next(iter(columns)) for own, columns in pairs if len(columns) == 1}
+def prepare_rows(
+    data: DataSection, inputs: Mapping[str, Column], settings: Mapping[str, InputColumn], files: Sequence[Path]
+) -> tuple[Examples, list[str]]:
+    """The rows of tables without answers, in the order of the files, with columns that a checkpoint brings.
 
-
-def _cut(dataset: Dataset, data: DataSection, categories: list[str]) -> Dataset:
-    """The dataset with validation and test set aside, stratified by the first category output."""
-    groups = None
-    if categories and "train" in dataset.splits:
-        groups, _ = name_values(dataset.values("train", categories[0]))
-    return replace(dataset, splits=split_dataset(dataset, data.split, groups))
-
-
-def _require_columns(dataset: Dataset, names: Iterable[str]) -> None:
-    problems = []
-    for split, table in dataset.splits.items():
-        for name in names:
-            if name not in table.columns:
-                has = ", ".join(table.columns)
-                message = f"{split} has no column {name}, it has {has}{did_you_mean(name, table.columns)}"
-                problems.append(Problem(message, ("data", split)))
-    if problems:
-        raise ConfigError(*problems)
-
-
-def _as_settings(column: ImageColumn) -> ImageInput:
-    """What a source that decodes files needs to know."""
-    channels, height, width = column.shape
-    return ImageInput(type="image", size=(height, width), channels=1 if channels == 1 else 3)
+    data: the experiment's own section, for how its tables are written. settings: of the inputs, by name. The second
+    value: what the user should know of the values. Raises DataError when a file or a column of it cannot be used.
+    """
+    dataset = gather_files(data, {name: settings[name] for name in inputs}, files)
+    return _encode_split(dataset, "predict", inputs, {}, {}), list(dataset.notes)
 
 
 def _encode(
     dataset: Dataset,
-    data: DataSection,
     inputs: Mapping[str, Column],
     outputs: Mapping[str, Column],
     only: set[str] | None,
-    training: Mapping[str, Tensor],
-) -> Data:
+    training: Mapping[str, Stored],
+) -> dict[str, Examples]:
     """Encode the splits asked for. training: columns of the training split that are encoded already."""
-    columns = {**inputs, **outputs}
-    examples = {}
-    for split in sorted(dataset.splits, key=SPLITS.index):
-        if only is None or split in only:
-            done = training if split == "train" else {}
-            examples[split] = _encode_split(dataset, split, inputs, outputs, done)
-    with ThreadPoolExecutor() as pool:  # hashlib lets go of the interpreter lock
-        digests = pool.map(lambda split: _fingerprint(split, columns), examples.values())
-        fingerprints = dict(zip(examples, digests, strict=True))
-    splits = split_names(dataset, data.split)
-    return Data(examples, inputs, outputs, splits, dataset.found, fingerprints, _count_classes(examples, outputs))
+    return {
+        split: _encode_split(dataset, split, inputs, outputs, training if split == "train" else {})
+        for split in sorted(dataset.splits, key=SPLITS.index)
+        if only is None or split in only
+    }
 
 
 def _encode_split(
@@ -173,28 +157,76 @@ def _encode_split(
     split: str,
     inputs: Mapping[str, Column],
     outputs: Mapping[str, Column],
-    done: Mapping[str, Tensor],
+    done: Mapping[str, Stored],
 ) -> Examples:
     stored, targets = (
         {name: done[name] if name in done else column.encode(dataset.values(split, name)) for name, column in side}
         for side in (inputs.items(), outputs.items())
     )
     table = dataset.splits[split]
-    return Examples(stored, targets, table.names, len(table))
+    return Examples(stored, {name: _in_memory(target) for name, target in targets.items()}, table.names, len(table))
+
+
+def _in_memory(stored: Stored) -> Tensor:
+    assert isinstance(stored, Tensor), "targets, and categories, are tensors"
+    return stored
+
+
+def _with_choices(examples: Mapping[str, Examples], outputs: Mapping[str, Column]) -> dict[str, Examples]:
+    """The same with the target of every ranking: int64 (N,), the code of the item that each row's user chose."""
+    rankings = {name: column.item for name, column in outputs.items() if isinstance(column, Catalog)}
+    return {
+        split: replace(
+            some, targets={**some.targets, **{name: _in_memory(some.inputs[item]) for name, item in rankings.items()}}
+        )
+        for split, some in examples.items()
+    }
+
+
+def _as_data(
+    dataset: Dataset,
+    data: DataSection,
+    inputs: Mapping[str, Column],
+    outputs: Mapping[str, Column],
+    examples: Mapping[str, Examples],
+) -> Data:
+    columns = {**inputs, **outputs}
+    with ThreadPoolExecutor() as pool:  # hashlib lets go of the interpreter lock
+        digests = pool.map(lambda split: _fingerprint(split, columns), examples.values())
+        fingerprints = dict(zip(examples, digests, strict=True))
+    splits, counts = split_names(dataset, data.split), _count_classes(examples, outputs)
+    notes = [*dataset.notes, *_notes_of_rankings(examples, outputs)]
+    return Data(examples, inputs, outputs, splits, dataset.found, fingerprints, counts, notes=tuple(notes))
+
+
+def _notes_of_rankings(examples: Mapping[str, Examples], outputs: Mapping[str, Column]) -> list[str]:
+    rankings = {name: column for name, column in outputs.items() if isinstance(column, Catalog)}
+    told = [ranking_notes(name, rankings[name], some, split) for name in rankings for split, some in examples.items()]
+    return [note for notes in told for note in notes]
 
 
 def _count_classes(examples: Mapping[str, Examples], outputs: Mapping[str, Column]) -> dict[str, dict[str, int]]:
+    """Of the outputs whose columns can count: categories and labels."""
     if "train" not in examples:
         return {}
     targets = examples["train"].targets
-    return {name: column.count(targets[name]) for name, column in outputs.items() if isinstance(column, CategoryColumn)}
+    return {name: column.count(targets[name]) for name, column in outputs.items() if hasattr(column, "count")}
 
 
 def _fingerprint(examples: Examples, columns: Mapping[str, Column]) -> str:
     digest = hashlib.sha256()
     for name, stored in sorted({**examples.inputs, **examples.targets}.items()):
-        column = columns[name]
-        classes = column.classes if isinstance(column, CategoryColumn) else ()
-        digest.update(repr((name, str(stored.dtype), tuple(stored.shape), classes)).encode())
-        digest.update(np.ascontiguousarray(stored.numpy()).data)
+        meaning = _meaning(columns[name])
+        if isinstance(stored, Tensor):
+            digest.update(repr((name, str(stored.dtype), tuple(stored.shape), meaning)).encode())
+            digest.update(np.ascontiguousarray(stored.numpy()).data)
+        else:
+            digest.update(repr((name, len(stored), meaning)).encode())
+            digest.update(stored.digest())
     return digest.hexdigest()
+
+
+def _meaning(column: Column) -> object:
+    """What the indices of a column stand for: the same numbers under other names are other data."""
+    names = getattr(column, "classes", ()) or getattr(column, "names", ())
+    return column.to_state() if column.kind == "text" else names

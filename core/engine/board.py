@@ -37,6 +37,8 @@ class BoardWriter:
         row = metrics_row(event)
         if row is not None:
             group, step = row.pop("event"), row.pop("step")
+            for output, weight in row.pop("loss_weights", {}).items():
+                row[f"loss_weights/{output}"] = weight
             values = [self._summary.Value(tag=f"{group}/{key}", simple_value=value) for key, value in row.items()]
             self._add(step, self._summary(value=values))
         if isinstance(event, Finished):

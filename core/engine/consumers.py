@@ -56,11 +56,14 @@ def metrics_row(event: Event) -> dict[str, Any] | None:
                 "epoch": event.epoch,
                 "loss": event.train_loss,
                 "seconds": round(event.seconds, 3),
+                **({"loss_weights": event.loss_weights} if event.loss_weights is not None else {}),
             }
     return None
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

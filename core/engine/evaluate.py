@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from ft.core.engine.protocols import Head, Loader, Network
 from ft.core.metrics.scores import Interval, Scores, flat_intervals, flat_metrics
-from ft.core.runtime.distributed import all_reduce_sum
+from ft.core.runtime.distributed import all_gather_rows, all_reduce_sum
 from ft.core.runtime.precision import Precision
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss: the weighted sum over outputs of their mean losses. scores: by output. examples: how many were seen."""
+    """loss: the weighted sum over outputs of their mean losses. scores: by output. examples: how many were seen, of a
+    ranking how many users.
+    """
 
     loss: float
     scores: dict[str, Scores]
@@ -68,7 +70,7 @@ def evaluate(network: Network, loader: Loader, heads: Sequence[Head], precision:
                 head.update(scores[head.name], raw, targets)
             examples += len(batch.examples)
     for accumulator in scores.values():
-        accumulator.reduce(all_reduce_sum)
+        accumulator.reduce(all_reduce_sum, all_gather_rows)
     losses = {head.name: sums[head.name].mean() for head in heads}
     total = sum(head.weight * losses[head.name] for head in heads)
     by_output = {name: accumulator.compute().with_loss(losses[name]) for name, accumulator in scores.items()}

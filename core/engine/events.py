@@ -58,12 +58,16 @@ class Validated:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """All batches of an epoch were seen, and its weights are finite."""
+    """All batches of an epoch were seen, and its weights are finite.
+
+    loss_weights: by output, where they are learned.
+    """
 
     step: int
     epoch: int
     train_loss: float
     seconds: float
+    loss_weights: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

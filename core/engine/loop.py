@@ -17,6 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ft.core.engine.balance import Balance
 from ft.core.engine.ema import Ema
 from ft.core.engine.evaluate import evaluate
 from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Started, Stepped, Validated
@@ -65,7 +66,7 @@ class Loop:
 
     train_mode: puts the module into training mode, frozen parts excepted; called again after every validation.
     validation: its loader, or None. ema: averaged weights; shipped: the network that holds them, which is validated
-    and saved in place of the live one.
+    and saved in place of the live one. balance: learned weights of several losses.
     """
 
     def __init__(
@@ -81,12 +82,13 @@ class Loop:
         train_mode: Callable[[], None],
         ema: Ema | None = None,
         shipped: Network | None = None,
+        balance: Balance | None = None,
     ) -> None:
         self.settings, self.network, self.heads = settings, network, heads
         self.shipped = network if shipped is None else shipped
         self.loader, self.validation = loader, validation
         self.optimizer, self.schedule, self.precision = optimizer, schedule, precision
-        self.train_mode, self.ema = train_mode, ema
+        self.train_mode, self.ema, self.balance = train_mode, ema, balance
         self.state = LoopState()
         self._epoch_loss: Tensor | None = None  # sum over the epoch's steps of loss * examples, on the device
         self._epoch_examples = 0
@@ -163,7 +165,8 @@ class Loop:
             self._batches = self.loader.epoch(state.epoch, start=state.batch)
         batches = list(islice(self._batches, self.settings.accumulate))
         self.schedule.apply(self.optimizer, state.step)
-        loss = train_step(self.network, self.heads, batches, self.optimizer, self.precision, self.settings.clip_norm)
+        clip_norm = self.settings.clip_norm
+        loss = train_step(self.network, self.heads, batches, self.optimizer, self.precision, clip_norm, self.balance)
         if self.ema is not None:
             self.ema.update()
         state.step += 1
@@ -229,7 +232,8 @@ class Loop:
         self._batches, self._epoch_loss, self._epoch_examples = None, None, 0
         now = time.perf_counter()
         seconds, self._epoch_started = now - self._epoch_started, now
-        return EpochEnded(state.step, state.epoch, train_loss, seconds)
+        weights = None if self.balance is None else self.balance.weights()
+        return EpochEnded(state.step, state.epoch, train_loss, seconds, weights)
 
     # ------------------------------------------------------------ going on later
 
@@ -244,6 +248,7 @@ class Loop:
             "schedule": self.schedule.state_dict(),
             "precision": self.precision.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
+            "balance": None if self.balance is None else self.balance.state_dict(),
             "rng": rng_state(),
         }
 
@@ -258,6 +263,8 @@ class Loop:
         self.precision.load_state_dict(state["precision"])
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
+        if self.balance is not None:
+            self.balance.load_state_dict(state["balance"])
         set_rng_state(state["rng"])
 
 

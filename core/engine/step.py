@@ -6,13 +6,14 @@ give the gradient of one batch of 128 even when the last is short (batch norm, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from ft.core.engine.balance import Balance
 from ft.core.engine.protocols import Batch, Head, Network
-from ft.core.runtime.distributed import all_reduce_sum
+from ft.core.runtime.distributed import all_reduce_sum, world_size
 from ft.core.runtime.precision import Precision
 
 
@@ -23,16 +24,21 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     precision: Precision,
     clip_norm: float | None = None,
+    balance: Balance | None = None,
 ) -> Tensor:
-    """Take one step on `batches` together. Returns the step's loss, a detached float scalar still on the device."""
+    """Take one step on `batches` together. Returns the step's loss, a detached float scalar still on the device.
+
+    The loss is the sum over outputs of weight * mean loss, also where `balance` weighs them anew to step.
+    """
     optimizer.zero_grad(set_to_none=True)
     denominators = {head.name: _denominator(head, batches) for head in heads}
     step_loss: Tensor | None = None
     for batch in batches:
         with precision.forward():
             raw = network(batch.inputs)  # (B, K) for every output
-        loss = _loss(heads, raw, batch, denominators)
-        precision.backward(loss)
+        terms = _terms(heads, raw, batch, denominators)
+        loss = torch.stack(terms).sum() if len(terms) > 1 else terms[0]
+        precision.backward(loss if balance is None else balance.total(terms, 1 / (len(batches) * world_size())))
         step_loss = loss.detach() if step_loss is None else step_loss + loss.detach()
     if clip_norm is not None:
         precision.unscale(optimizer)
@@ -48,10 +54,11 @@ def _denominator(head: Head, batches: Sequence[Batch]) -> Tensor:
     return all_reduce_sum(torch.stack([head.denominator(batch.targets[head.name]) for batch in batches]).sum())
 
 
-def _loss(heads: Sequence[Head], raw: object, batch: Batch, denominators: dict[str, Tensor]) -> Tensor:
-    assert hasattr(raw, "__getitem__")
-    terms = [
+def _terms(
+    heads: Sequence[Head], raw: Mapping[str, Tensor], batch: Batch, denominators: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """One batch's share of every output's weighted mean loss."""
+    return [
         head.weight * head.loss_sum(raw[head.name].float(), batch.targets[head.name]) / denominators[head.name]
         for head in heads
     ]
-    return torch.stack(terms).sum() if len(terms) > 1 else terms[0]

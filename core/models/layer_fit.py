@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ft.core.errors import ConfigError, Problem, ResourceError, TreePath
+from ft.core.models.forms import InputForm, Shape
 from ft.core.models.layer_entries import Entry, Layer, sized_last
-from ft.core.models.layer_rules import INFERRED, SIZE_ARGUMENTS, Shape, wanted_shape
+from ft.core.models.layer_rules import INFERRED, SIZE_ARGUMENTS, wanted_shape
 
 BATCH = 2  # examples that try a layer out
 
 # What torch raises for a value or a shape that it does not like; anything else is a bug.
 _TORCH_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
-_INDEX_LAYERS = ("Embedding", "Identity", "Flatten", "Unflatten")  # may read a category's index
+_INDEX_LAYERS = ("Embedding", "EmbeddingBag", "Identity", "Flatten", "Unflatten")  # may read indices
+_LOOK_UP = ("Embedding", "EmbeddingBag")
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Place:
         """Indices for Embedding, numbers for the rest, and as many axes as the layer wants."""
         kind = self.entry.kind
         if not x.is_floating_point() and kind not in _INDEX_LAYERS:
-            raise self.error("this is a category's index; an Embedding has to come first")
-        if x.is_floating_point() and kind == "Embedding":
-            raise self.error("it looks up a category's index, but these are numbers")
+            first = "an Embedding or EmbeddingBag" if self.shape else "an Embedding"
+            raise self.error(f"these are indices, as a category's or a text's are; {first} has to come first")
+        if x.is_floating_point() and kind in _LOOK_UP:
+            raise self.error("it looks up the index of a category or token, but these are numbers")
         wanted = wanted_shape(kind, self.shape)
         if wanted:
             raise self.error(f"it wants {wanted}")
@@ -69,6 +72,27 @@ def check_end(entries: Sequence[Entry], shape: Shape, head_size: int, path: Tree
         where = (*last.path, name)
         raise ConfigError(Problem(f"{end}; leave {name} out, then it comes from the data", where))
     raise ConfigError(Problem(f"{end}; end with Linear, without a size", path))
+
+
+def check_any_length(module: nn.Module, form: InputForm, expected: Shape, device: torch.device, path: TreePath) -> None:
+    """A batch of texts is as long as its longest: the answer must have one shape for every length."""
+    longest = form.shape[0]
+    other = longest // 2 if longest > 1 else 2
+    x = replace(form, shape=(other,)).zeros(BATCH, device)
+    module.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=()):
+            shape: Shape | None = shape_of(module(x))
+    except _TORCH_ERRORS:
+        shape = None
+    module.train()
+    if shape != expected:
+        otherwise = "fail" if shape is None else f"give {show(shape)}"
+        message = (
+            f"the layers give {show(expected)} for a {form.kind} of {longest} and {otherwise} for one of {other}; "
+            "lengths differ from batch to batch, so bring them together first, as EmbeddingBag does"
+        )
+        raise ConfigError(Problem(message, path))
 
 
 def make(layer: Layer, arguments: dict[str, Any], place: Place, meta: bool) -> nn.Module:

@@ -34,12 +34,16 @@ class _Scope:
     branch: bool = False
 
 
-def read_entries(items: Sequence[Any], path: TreePath) -> tuple[Entry, ...]:
-    """The entries of the list at `path`. Raises ConfigError with every problem of every entry."""
+def read_entries(
+    items: Sequence[Any], path: TreePath, *, sized: bool = True, outermost: bool = True
+) -> tuple[Entry, ...]:
+    """The entries of the list at `path`. sized: the last layer's size is known and may be left out. outermost: entries
+    have names, else numbers. Raises ConfigError with every problem of every entry.
+    """
     reader = _Reader()
-    entries = reader.entries(items, path, _Scope(outermost=True))
-    reader.check_sizes(sized_last(entries))
-    if not reader.problems:
+    entries = reader.entries(items, path, _Scope(outermost=outermost))
+    reader.check_sizes(sized_last(entries) if sized else None, sized=sized)
+    if not reader.problems and outermost:
         reader.check_names(entries)
     if reader.problems:
         raise ConfigError(*reader.problems)
@@ -179,7 +183,8 @@ class _Reader:
     def _common(self, entry: Entry, common: Mapping[str, Any], scope: _Scope) -> Entry:
         name, activation = common.get("name"), common.get("activation")
         if name is not None and not scope.outermost:
-            self.report("inner parts are numbered; only entries of model.layers have a name", (*entry.path, "name"))
+            message = "inner parts are numbered; only entries of model.layers and model.body have a name"
+            self.report(message, (*entry.path, "name"))
         elif name is not None and (not isinstance(name, str) or not name.isidentifier()):
             self.report(f"a name is letters, digits and _, not {name!r}", (*entry.path, "name"))
         elif name is not None and hasattr(nn.Sequential(), name):
@@ -202,13 +207,13 @@ class _Reader:
 
     # ------------------------------------------------------------ the list as a whole
 
-    def check_sizes(self, last: Entry | None) -> None:
-        """Only the last layer's size comes from the data."""
+    def check_sizes(self, last: Entry | None, *, sized: bool) -> None:
+        """Only the last layer's size comes from the data, and in a part of a network not even that."""
         for entry in self._open:
             assert isinstance(entry.body, Layer)
             if entry is not last:
-                message = f"{entry.kind} needs {entry.body.open_size}; only the last layer's size is known"
-                self.report(message, entry.path)
+                why = "only the last layer's size is known" if sized else "its size is for you to choose"
+                self.report(f"{entry.kind} needs {entry.body.open_size}; {why}", entry.path)
 
     def check_names(self, entries: Sequence[Entry]) -> None:
         taken: set[str] = set()

@@ -13,8 +13,7 @@ from functools import cache
 from torch import nn
 
 from ft.core.models import sequence
-
-Shape = tuple[int, ...]  # of one example, without the batch
+from ft.core.models.forms import Shape
 
 ADAPTED: Mapping[str, type[nn.Module]] = {
     "RNN": sequence.RNN,
@@ -34,7 +33,6 @@ _REFUSED_PLACES: Mapping[str, str] = {
 
 _REFUSED: Mapping[str, str] = {
     "Bilinear": "takes two tensors, a layer has one; write such a network as model.python",
-    "EmbeddingBag": "takes offsets as a second tensor; use Embedding",
     "Transformer": "takes two sequences, a layer has one; use TransformerEncoderLayer in a repeat",
     "TransformerEncoder": "is a stack of modules; use repeat: {times: N, layers: [TransformerEncoderLayer: {...}]}",
     "TransformerDecoder": "takes two sequences, a layer has one; use TransformerEncoderLayer in a repeat",
@@ -127,6 +125,8 @@ def wanted_shape(name: str, shape: Shape) -> str | None:
     torch takes a batch of (length, features) for one picture without a batch where a layer's name ends in 2d, and a
     batch of vectors for one sequence, and computes something; so the axes are counted here.
     """
+    if name == "EmbeddingBag":
+        return None if len(shape) == 1 else "(indices), as of a text or set"
     if name in _SEQUENCES:
         return None if len(shape) == 2 else "(steps, features)"
     found = re.search(r"([123])d$", name)

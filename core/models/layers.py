@@ -18,11 +18,22 @@ from torch import Tensor, nn
 from ft.core.errors import TreePath
 from ft.core.models.composites import Parallel as ParallelModule
 from ft.core.models.composites import Residual as ResidualModule
+from ft.core.models.forms import InputForm
 from ft.core.models.layer_arguments import forced, inferred_names
 from ft.core.models.layer_entries import Entry, Layer, Parallel, Repeat, Residual, sized_last, unit_name
-from ft.core.models.layer_fit import BATCH, Place, check_end, fitting_shortcut, make, run, shape_of, show
+from ft.core.models.layer_fit import (
+    BATCH,
+    Place,
+    check_any_length,
+    check_end,
+    fitting_shortcut,
+    make,
+    run,
+    shape_of,
+    show,
+)
 from ft.core.models.layer_reader import read_entries
-from ft.core.models.layer_rules import INFERRED, NO_DEFAULT, Shape
+from ft.core.models.layer_rules import INFERRED, NO_DEFAULT
 from ft.core.models.units import Unit
 
 Named = dict[str, nn.Module]
@@ -30,39 +41,44 @@ Named = dict[str, nn.Module]
 
 def build_layers(
     items: Sequence[Any],
-    input_shape: Shape,
-    head_size: int,
+    form: InputForm,
+    head_size: int | None,
     device: torch.device,
     *,
-    categories: int | None = None,
     path: TreePath = ("model", "layers"),
+    outermost: bool = True,
 ) -> tuple[nn.Sequential, list[Unit]]:
     """Build the list and number its entries.
 
-    input_shape: of one example: (C, H, W), (F,), (T, F), or () for a category, which arrives as int64 (B,).
-    head_size: values per example that the last layer must give; fills its size where it is left out.
-    categories: how many indices the input can take when it is a category; fills num_embeddings.
+    form: of the input; its cardinality, where it is indices, fills num_embeddings.
+    head_size: values per example that the last layer must give; fills its size where it is left out. None: the list is
+        a part of a network, every size is written, and any shape may come out.
     path: where the list stands, for messages.
+    outermost: whether entries have names; else they are numbered, as the parts of a composite are.
 
     Each entry is one unit called `<kind>_<index>` or its own name; an activation is the sibling `<name>_act`, so that
     it changes no weight's name. Draws from torch's global CPU generator, nothing on the device "meta".
 
-    Raises ConfigError: every slip of names and arguments at once, else the first layer that does not fit.
+    Raises ConfigError: every slip of names and arguments at once, else the first layer that does not fit, or that the
+    answer's shape changes with the length of a text.
     """
-    entries = read_entries(items, path)
-    builder = _Builder(sized_last(entries), head_size, categories, meta=device.type == "meta")
-    dtype = torch.float32 if input_shape else torch.int64
-    x = torch.zeros((BATCH, *input_shape), dtype=dtype, device="meta" if builder.meta else "cpu")
+    entries = read_entries(items, path, sized=head_size is not None, outermost=outermost)
+    builder = _Builder(sized_last(entries), head_size, form.cardinality, meta=device.type == "meta")
+    x = form.zeros(BATCH, "meta" if builder.meta else "cpu")
     modules: Named = {}
     units: list[Unit] = []
     with torch.no_grad():
         for index, entry in enumerate(entries):
-            parts, x = builder.entry(entry, x, unit_name(entry, index), str(index))
+            name = unit_name(entry, index) if outermost else str(index)
+            parts, x = builder.entry(entry, x, name, str(index))
             modules.update(parts)
-            name, *_ = parts
             units.append(Unit(index, name, entry.label, tuple(parts.values()), tuple(parts), shape_of(x)))
-    check_end(entries, shape_of(x), head_size, path)
-    return _sequential(modules).to(device), units
+    if head_size is not None:
+        check_end(entries, shape_of(x), head_size, path)
+    sequence = _sequential(modules)
+    if form.is_uneven:
+        check_any_length(sequence, form, shape_of(x), x.device, path)
+    return sequence.to(device), units
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,7 @@ class _Builder:
     """Builds entries one after another; x is the batch of two that goes through them."""
 
     last: Entry | None
-    head_size: int
+    head_size: int | None
     categories: int | None
     meta: bool
 
@@ -127,8 +143,7 @@ class _Builder:
                 channels = list(place.shape)
                 raise place.error(f"say which axes it normalises: normalized_shape: {channels}, or {channels[-1:]}")
             return INFERRED[name](place.shape)
-        if self.categories is None:
-            raise place.error(f"it needs {name}: how many different indices it is given")
+        assert self.categories is not None, "only indices reach a layer that looks them up"
         return self.categories
 
     # ------------------------------------------------------------ composites

@@ -19,6 +19,8 @@ class Network:
     """A module, its units, and the columns it reads and answers.
 
     code_sha256: of the user's file for a `python:` model, None otherwise.
+    heads: where each output's last layer lies in the state dict, () where it has none of its own; None where the whole
+        network is one list, whose last unit with parameters it then is.
     """
 
     module: nn.Module
@@ -26,6 +28,7 @@ class Network:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     code_sha256: str | None = None
+    heads: Mapping[str, tuple[str, ...]] | None = None
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each input (B, ...) -> each output (B, K). One input is passed by position, several by their names."""
@@ -33,13 +36,19 @@ class Network:
 
     @property
     def last_unit(self) -> int:
-        """The index of the last unit that has parameters; 0 when none has."""
+        """The index of the last unit that has parameters, with several heads of the first of them; 0 when none has."""
+        heads = {prefix for prefixes in (self.heads or {}).values() for prefix in prefixes}
+        last = [unit.index for unit in self.units if unit.name in heads]
         learning = [unit.index for unit in self.units if any(True for m in unit.modules for _ in m.parameters())]
-        return learning[-1] if learning else 0
+        return last[0] if last else learning[-1] if learning else 0
 
-    @property
-    def last_prefixes(self) -> tuple[str, ...]:
-        """Where the last unit that has parameters keeps them: the layer that another set of classes replaces."""
+    def last_layer(self, output: str) -> tuple[str, ...]:
+        """Where the layer lies that another set of this output's classes replaces; () where that cannot be told."""
+        if self.heads is not None:
+            return self.heads[output]
+        return self._last_unit_prefixes() if len(self.outputs) == 1 else ()
+
+    def _last_unit_prefixes(self) -> tuple[str, ...]:
         for unit in reversed(self.units):
             if any(next(module.parameters(), None) is not None for module in unit.modules):
                 return unit.prefixes

@@ -16,21 +16,19 @@ from torch import Tensor, nn
 
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, FtError, Problem
+from ft.core.models.forms import InputForm, Shape
 from ft.core.models.network import Network, call, named_outputs
 from ft.core.models.units import Unit
 from ft.core.plugins import last_line_in, load_function, neighbours_importable, source_file
 
-Shape = tuple[int, ...]
-
 _PATH = ("model", "python")
-_SIZE_ARGUMENTS = ("num_classes", "num_outputs")
 _BATCH = 2
 
 
 def build_python(
     spec: str,
     args: Mapping[str, Any],
-    input_shapes: Mapping[str, Shape],
+    forms: Mapping[str, InputForm],
     head_sizes: Mapping[str, int],
     device: torch.device,
     expected_sha256: str | None = None,
@@ -38,11 +36,13 @@ def build_python(
     """Call the function, on the CPU, and look at what it returns.
 
     num_classes and num_outputs are given where the function names them and `args` does not: the size of the output, or
-    {output: size} when there are several. Then one forward pass of two zero examples, in eval mode and on a copy, finds
+    {output: size} when there are several; num_embeddings, how many indices a category, set or text can take, in the
+    same way. Then one forward pass of two zero examples, in eval mode and on a copy, finds
     the shapes; it leaves torch's random generators as they were.
 
     expected_sha256: of the code that a checkpoint was trained with; other code is refused before any of it runs.
-    Inputs arrive float32 (B, ...), a category's index int64 (B,); one by position, several by the names of the columns.
+    Inputs arrive float32 (B, ...), indices int64: a category's (B,), a text's or set's (B, T) with T the longest of the
+    batch; one by position, several by the names of the columns.
     The answer is a tensor (B, size), or a dictionary of them by output.
 
     Raises ConfigError when the function, its arguments, its answer or the module's answer are not as they should be,
@@ -50,15 +50,15 @@ def build_python(
     """
     function, sha256 = load_function(spec, _PATH, expected_sha256=expected_sha256)
     file = source_file(spec, _PATH)
-    module = _call(function, _arguments(function, spec, args, head_sizes), file)
-    inputs, outputs = tuple(input_shapes), tuple(head_sizes)
-    answer, shapes = _try(module, input_shapes, file)
+    module = _call(function, _arguments(function, spec, args, _sizes(forms, head_sizes)), file)
+    inputs, outputs = tuple(forms), tuple(head_sizes)
+    answer, shapes = _try(module, forms, file)
     _check_answer(answer, head_sizes)
     return Network(module.to(device), _units(module, shapes), inputs, outputs, code_sha256=sha256)
 
 
 def _arguments(
-    function: Callable[..., Any], spec: str, args: Mapping[str, Any], head_sizes: Mapping[str, int]
+    function: Callable[..., Any], spec: str, args: Mapping[str, Any], sizes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The arguments of the file, checked against the signature, and the sizes the function asks for."""
     known = inspect.signature(function).parameters
@@ -67,13 +67,23 @@ def _arguments(
         unknown = [key for key in args if key not in known]
         if unknown:
             raise ConfigError(*(_unknown(name, key, tuple(known)) for key in unknown))
-    size: Any = next(iter(head_sizes.values())) if len(head_sizes) == 1 else dict(head_sizes)
-    given = {**{key: size for key in _SIZE_ARGUMENTS if key in known}, **args}
+    given = {**{key: size for key, size in sizes.items() if key in known}, **args}
     try:
         inspect.signature(function).bind(**given)
     except TypeError as error:
         raise ConfigError(Problem(f"{name}: {error}; give it under args", _PATH)) from error
     return given
+
+
+def _sizes(forms: Mapping[str, InputForm], head_sizes: Mapping[str, int]) -> dict[str, Any]:
+    """What only the data know, by the arguments that stand for it: a number, or by name where there are several."""
+    indices = {name: form.cardinality for name, form in forms.items() if form.cardinality is not None}
+    sizes: dict[str, Any] = dict.fromkeys(("num_classes", "num_outputs"), _one_or_all(head_sizes))
+    return {**sizes, "num_embeddings": _one_or_all(indices)} if indices else sizes
+
+
+def _one_or_all(sizes: Mapping[str, int]) -> int | dict[str, int]:
+    return next(iter(sizes.values())) if len(sizes) == 1 else dict(sizes)
 
 
 def _unknown(function: str, key: str, known: tuple[str, ...]) -> Problem:
@@ -95,7 +105,7 @@ def _call(function: Callable[..., Any], given: Mapping[str, Any], file: Path) ->
     return module
 
 
-def _try(module: nn.Module, input_shapes: Mapping[str, Shape], file: Path) -> tuple[Any, dict[str, Shape]]:
+def _try(module: nn.Module, forms: Mapping[str, InputForm], file: Path) -> tuple[Any, dict[str, Shape]]:
     """The module's answer to two zero examples, and the shape of every child's last answer."""
     shapes: dict[str, Shape] = {}
 
@@ -106,16 +116,13 @@ def _try(module: nn.Module, input_shapes: Mapping[str, Shape], file: Path) -> tu
 
         return hook
 
-    zeros = {
-        name: torch.zeros((_BATCH, *shape), dtype=torch.float32 if shape else torch.int64)
-        for name, shape in input_shapes.items()
-    }
+    zeros = {name: form.zeros(_BATCH) for name, form in forms.items()}
     try:
         trial = copy.deepcopy(module).cpu().eval()
         for name, child in trial.named_children():
             child.register_forward_hook(remember(name))
         with torch.random.fork_rng(devices=()), torch.no_grad(), neighbours_importable(file):
-            return call(trial, zeros, tuple(input_shapes)), shapes
+            return call(trial, zeros, tuple(forms)), shapes
     except (Exception, SystemExit) as error:
         sizes = ", ".join(f"{name} {list(x.shape)}" for name, x in zeros.items())
         text = f"the network failed on a batch of two ({sizes}): {last_line_in(file, error)}"

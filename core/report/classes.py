@@ -1,4 +1,4 @@
-"""How each class fared, and which were taken for which; whole for few classes, the worst of them for many."""
+"""How each class or label fared, and which were taken for which; whole for few of them, the worst of many."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ PAIRS = 15
 
 
 def class_table(scores: Scores) -> str:
-    """Precision, recall and F1 by class, in the classes' order; above 100 classes those of lowest F1."""
+    """Precision, recall and F1 by class or label, in their order; above 100 those of lowest F1."""
     rows: Sequence[ClassScores] = scores.per_class or []
+    kind, kinds = ("class", "classes") if scores.classes else ("label", "labels")
     if len(rows) <= CLASS_ROWS:
-        return _class_rows(rows)
+        return _class_rows(rows, kind)
     occurring = [row for row in rows if row.support]
     hardest = sorted(occurring, key=lambda row: row.f1)[:HARDEST]
-    return f"The {len(hardest)} of {len(rows)} classes with the lowest F1:\n\n{_class_rows(hardest)}"
+    return f"The {len(hardest)} of {len(rows)} {kinds} with the lowest F1:\n\n{_class_rows(hardest, kind)}"
 
 
 def confusion(scores: Scores) -> str:
@@ -39,12 +40,12 @@ def confusion(scores: Scores) -> str:
     return f"{note}\n\n{table(['', *names], rows, right=range(1, len(names) + 1))}"
 
 
-def _class_rows(rows: Sequence[ClassScores]) -> str:
+def _class_rows(rows: Sequence[ClassScores], kind: str) -> str:
     cells = [
         [escape(row.name), number(row.precision), number(row.recall), number(row.f1), f"{row.support:,}"]
         for row in rows
     ]
-    return table(["class", "precision", "recall", "F1", "examples"], cells, right=range(1, 5))
+    return table([kind, "precision", "recall", "F1", "examples"], cells, right=range(1, 5))
 
 
 def _pairs(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:

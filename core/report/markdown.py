@@ -30,6 +30,8 @@ def _sections(report: RunReport) -> Iterator[tuple[str, str]]:
     yield from _scores(report)
     yield from _by_class(report)
     yield "Learning curve", _curve(report)
+    yield "Learned weights of the losses", _loss_weights(report.loss_weights)
+    yield "Data", "\n".join(f"- {escape(note)}" for note in report.data_notes)
     yield "Run", _facts(_run_facts(report))
     yield "Environment", _facts(report.environment)
     yield "Reproduce", block(report.command, "sh") if report.command else ""
@@ -60,7 +62,7 @@ def _verdict_of(report: RunReport, split: str, output: str, scores: Scores) -> s
     main = report.main[output]
     sure = f"95 % interval {interval(scores.intervals[main.name])}, " if main.name in scores.intervals else ""
     score = number(scores.metrics[main.name])
-    text = f"**{escape(_flat(report, output))} {score}** on the {SPLITS[split]} ({sure}{scores.count:,} examples)."
+    text = f"**{escape(_flat(report, output))} {score}** on the {SPLITS[split]} ({sure}{scores.count:,} {scores.unit})."
     before = report.parent_scores.get(split, {}).get(output)
     return text if before is None else f"{text}\n{_change(before, scores, main)}"
 
@@ -116,17 +118,28 @@ def _gates(gates: Sequence[GateResult]) -> str:
 
 
 def _scores(report: RunReport) -> Iterator[tuple[str, str]]:
-    """A table of metrics by split for each output, the parent's beside them; the total loss where outputs share it."""
+    """A table of metrics by split for each output, the parent's beside them, and how to read it; the total loss."""
     outputs = list(dict.fromkeys(output for split in report.scores.values() for output in split))
     for output in outputs:
         columns = _columns(report, output, with_loss=len(outputs) == 1)
         metrics = list(dict.fromkeys(metric for _, cells in columns for metric in cells))
         rows = [[escape(metric), *(cells.get(metric, "") for _, cells in columns)] for metric in metrics]
         heading = "Scores" if len(outputs) == 1 else f"Scores of {escape(output)}"
-        yield heading, table(["metric", *(head for head, _ in columns)], rows, right=range(1, len(columns) + 1))
+        text = table(["metric", *(head for head, _ in columns)], rows, right=range(1, len(columns) + 1))
+        yield heading, "\n\n".join(filter(None, [text, _reading(report, output)]))
     if len(outputs) > 1 and report.loss:
         rows = [[SPLITS[split], number(loss)] for split, loss in report.loss.items()]
         yield "Loss of all outputs", table(["split", "weighted sum"], rows, right=(1,))
+
+
+def _reading(report: RunReport, output: str) -> str:
+    """The notes of an output's scores; what is not true of all splits says of which."""
+    by_split = {split: outputs[output].notes for split, outputs in report.scores.items() if output in outputs}
+    of_all = set.intersection(*map(set, by_split.values()))
+    lines = dict.fromkeys(
+        note if note in of_all else f"{SPLITS[split]}: {note}" for split, notes in by_split.items() for note in notes
+    )
+    return "\n".join(f"- {escape(line)}" for line in lines)
 
 
 def _columns(report: RunReport, output: str, *, with_loss: bool) -> list[tuple[str, dict[str, str]]]:
@@ -153,8 +166,9 @@ def _by_class(report: RunReport) -> Iterator[tuple[str, str]]:
         if scores.per_class is None:
             continue
         of = "" if len(outputs) == 1 else f" of {escape(output)}"
-        yield f"Classes{of}", class_table(scores)
-        yield f"Confusion{of}", confusion(scores)
+        yield f"{'Classes' if scores.classes else 'Labels'}{of}", class_table(scores)
+        if scores.classes:
+            yield f"Confusion{of}", confusion(scores)
 
 
 # ---------------------------------------------------------------- the run
@@ -182,6 +196,14 @@ def _curve(report: RunReport) -> str:
     if len(shown) == len(report.history):
         return text
     return f"{text}\n\n{len(shown)} of {len(report.history)} validations; all are in metrics.jsonl."
+
+
+def _loss_weights(weights: Mapping[str, float]) -> str:
+    if not weights:
+        return ""
+    rows = [[escape(output), number(weight)] for output, weight in weights.items()]
+    note = "As training left them; they change only how the outputs' losses are added up while training."
+    return f"{table(['output', 'weight'], rows, right=(1,))}\n\n{note}"
 
 
 def _spread(history: Sequence[HistoryRow], best_step: int | None) -> list[HistoryRow]:

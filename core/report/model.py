@@ -47,8 +47,10 @@ class RunReport:
     history: the validations in order; best_step: the step of the one that was chosen; monitor: the metric it was
         chosen by, as a flat name.
     parent: where the starting weights came from; parent_scores: theirs, on the same examples.
-    seconds: wall-clock time. data: one line. settings: the resolved experiment as YAML.
-    environment: fact -> value. files: what -> path. notes: sentences that a reader must not miss.
+    loss_weights: output -> the weight of its loss in the end, where the weights were learned.
+    seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
+    settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
+    notes: sentences that a reader must not miss.
     """
 
     name: str
@@ -63,11 +65,13 @@ class RunReport:
     monitor: str | None = None
     parent: str | None = None
     parent_scores: ScoresBySplit = field(default_factory=dict)
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
     parameters: Parameters | None = None
     seconds: float | None = None
     device: str = ""
     precision: str = ""
     data: str = ""
+    data_notes: Sequence[str] = ()
     gates: Sequence[GateResult] = ()
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,10 +1,11 @@
-"""Which process this is, of how many, and sums over all of them.
+"""Which process this is, of how many; sums over all of them, and rows of all of them.
 
 Everything works, unchanged, in one process without torch.distributed; starting process groups is not done here.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.distributed as dist
 from torch import Tensor
 
@@ -29,6 +30,25 @@ def all_reduce_sum(tensor: Tensor) -> Tensor:
     total = tensor.detach().clone()
     dist.all_reduce(total, op=dist.ReduceOp.SUM)
     return total
+
+
+def all_gather_rows(tensor: Tensor) -> Tensor:
+    """The rows of all processes, (N, ...) each, one after the other in the order of the ranks; the same in each.
+
+    Processes may bring different numbers of rows, also none; the other axes and the dtype must agree. Costs the
+    largest number of rows, times the processes. One process gets its tensor back.
+    """
+    if world_size() == 1:
+        return tensor
+    own = tensor.detach().contiguous()
+    counts = [torch.zeros(1, dtype=torch.int64, device=own.device) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor([len(own)], device=own.device))
+    rows = [int(count) for count in counts]
+    padded = own.new_zeros((max(rows), *own.shape[1:]))  # backends gather equal shapes only
+    padded[: len(own)] = own
+    parts = [torch.empty_like(padded) for _ in rows]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, rows, strict=True)])
 
 
 def _running() -> bool:

@@ -149,9 +149,12 @@ def _output_of(*command: str) -> str | None:
 
 # What each is for, in words; tests hold it to the extras of pyproject.toml.
 PURPOSES = {
+    "audio": "sounds: wav, flac, ogg, mp3",
     "board": "curves in TensorBoard",
     "demo": "the handwritten digits of the default data",
     "dev": "working on ft itself",
+    "table": "csv, tsv, jsonl and parquet files",
+    "text": "byte-pair tokens",
 }
 
 

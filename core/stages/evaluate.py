@@ -8,9 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ft.core.assemble.parts import Machine, build_columns, build_heads, build_loader, build_machine, build_model
+from ft.core.assemble.parts import (
+    Machine,
+    Rankings,
+    build_columns,
+    build_loader,
+    build_machine,
+    build_model,
+    checkpoint_heads,
+)
 from ft.core.config.load import Loaded, load_experiment
-from ft.core.config.schema import EvalSection, Experiment
+from ft.core.config.schema import EvalSection, Experiment, InputColumn, OutputColumn
 from ft.core.data.columns import Column
 from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import Data, prepare_with
@@ -20,21 +28,22 @@ from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.report.gates import check_gates
 from ft.core.stages.checks import check_metrics
-from ft.core.stages.notices import Notice
+from ft.core.stages.notices import Notice, warn
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import write_eval_report
-from ft.core.stages.results import EvalResult
+from ft.core.stages.results import EvalResult, main_metrics
 from ft.core.stages.subject import Subject, is_config, refuse_overrides
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A checkpoint's model, ready to answer."""
+    """A checkpoint's model, ready to answer. settings: of every column, by its name."""
 
     experiment: Experiment
     machine: Machine
     inputs: dict[str, Column]
     outputs: dict[str, Column]
+    settings: dict[str, InputColumn | OutputColumn]
     heads: dict[str, Head]
     network: Network
 
@@ -46,10 +55,11 @@ def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
     refuse_overrides(subject)
     machine = build_machine(experiment)
     inputs, outputs = build_columns(checkpoint)
-    _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
-    heads = build_heads(settings, outputs, checkpoint["class_counts"], asked)
+    input_settings, output_settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+    heads = checkpoint_heads(checkpoint, output_settings, outputs, asked)
     code = checkpoint["python"]
-    network = build_model(experiment, inputs, heads, machine.device, code["sha256"] if code else None)
+    sha256 = code["sha256"] if code else None
+    network = build_model(experiment, inputs, output_settings, heads, machine.device, sha256)
     try:
         network.module.load_state_dict(checkpoint["weights"])
     except RuntimeError as error:
@@ -57,7 +67,7 @@ def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
         raise CheckpointError(
             f"{subject.path}: its weights do not fit the network of these settings: {first}"
         ) from error
-    return Rebuilt(experiment, machine, inputs, outputs, heads, network)
+    return Rebuilt(experiment, machine, inputs, outputs, {**input_settings, **output_settings}, heads, network)
 
 
 def judge(
@@ -82,7 +92,9 @@ def judge(
         check_metrics(settings, rebuilt.heads)
         for reason in rebuilt.machine.reasons:
             options.on_notice(Notice("choice", reason))
-        data = data or _read(subject, rebuilt, settings, other_data)
+        if data is None:
+            data = _read(subject, rebuilt, settings, other_data)
+            warn(data.notes, options.on_notice)
         evaluation = _evaluate(rebuilt, data, settings, smoke=options.smoke)
         result = _result(subject, rebuilt, settings, data, evaluation, time.perf_counter() - started)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
@@ -100,7 +112,7 @@ def _settings(loaded: Loaded, split: str | None, minimum: Mapping[str, float]) -
 
 def _read(subject: Subject, rebuilt: Rebuilt, settings: EvalSection, other: Path | None) -> Data:
     section = subject.loaded.experiment.data if other is None else _other_data(subject.loaded, other)
-    return prepare_with(section, rebuilt.inputs, rebuilt.outputs, only={settings.split})
+    return prepare_with(section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={settings.split})
 
 
 def _other_data(loaded: Loaded, path: Path) -> Any:
@@ -133,6 +145,7 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
         rebuilt.machine,
         settings.batch_size,
         smoke=smoke,
+        rankings=Rankings.of(rebuilt.outputs, settings.split),
     )
     evaluation = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
     if not evaluation.is_finite:
@@ -164,6 +177,8 @@ def _result(
         metrics=shown,
         intervals={name: interval for name, interval in intervals.items() if name in shown},
         main_metric=next(iter(heads.values())).main_metric if len(heads) == 1 else "loss",
+        main_metrics=main_metrics(heads),
+        data_notes=data.notes,
         gates=check_gates(settings.min, metrics, intervals),
         seconds=seconds,
         device=str(rebuilt.machine.device),

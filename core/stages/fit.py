@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ft.core.adapt.loading import LoadReport
 from ft.core.assemble.fit import Fit, build_fit
-from ft.core.assemble.parts import Machine, build_heads, build_machine, build_model, column_states
+from ft.core.assemble.parts import Machine, build_machine, build_model, column_states, data_heads
 from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.board import BoardWriter, board_is_installed, check_board
@@ -21,10 +21,10 @@ from ft.core.engine.events import Event, Finished
 from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.stages.checks import check_metrics, check_writable
-from ft.core.stages.notices import Notice
+from ft.core.stages.notices import Notice, tell_data, warn
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import History, write_fit_report
-from ft.core.stages.results import FitResult
+from ft.core.stages.results import FitResult, main_metrics
 from ft.core.stages.runs import RunFolder, create_run
 from ft.core.stages.start import Start, load_start, training_start
 
@@ -81,11 +81,11 @@ def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options
         data = prepare_data(
             experiment.data, experiment.inputs, experiment.outputs, only={"train", "val"}, keep=kept_columns(start)
         )
-        options.on_notice(Notice("data", data.summary()))
+        tell_data(data, options.on_notice)
     asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *([settings.monitor] if settings.monitor else [])]
-    heads = build_heads(data.output_settings, data.outputs, data.class_counts, asked)
+    heads = data_heads(data, asked)
     check_metrics(loaded.eval, heads)
-    network = build_model(experiment, data.inputs, heads, machine.device)
+    network = build_model(experiment, data.inputs, data.output_settings, heads, machine.device)
     loading = None
     if start is not None:
         options.on_notice(Notice("weights", f"starting from {start.path} ({start.why})"))
@@ -93,8 +93,7 @@ def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options
         total, *differences = loading.lines()
         options.on_notice(Notice("weights", total, tuple(differences)))
     fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
-    for warning in fit.warnings:
-        options.on_notice(Notice("warning", warning))
+    warn(fit.warnings, options.on_notice)
     if fit.freeze is not None:
         *patterns, total = fit.freeze.lines()
         options.on_notice(Notice("freeze", total, tuple(patterns)))
@@ -138,6 +137,7 @@ def _drive(prepared: _Prepared, run: RunFolder, options: Options, started: float
         prepared.data.found,
         fit.heads,
         options,
+        prepared.data.notes,
     )
     run.update(
         state="finished",
@@ -146,6 +146,7 @@ def _drive(prepared: _Prepared, run: RunFolder, options: Options, started: float
         steps=event.step,
         best_epoch=event.best_epoch,
         metrics=result.metrics,
+        main_metrics=list(result.main_metrics),
     )
     return result
 
@@ -163,6 +164,8 @@ def _result(
         metrics=best.metrics if best else {},
         intervals=best.evaluation.intervals() if best else {},
         main_metric=fit.loop.settings.monitor,
+        main_metrics=main_metrics(fit.heads),
+        undecided=best is None and bool(history.rows),
         before=prepared.before.metrics() if prepared.before else None,
         best_epoch=end.best_epoch,
         epochs=end.epoch,
@@ -192,6 +195,7 @@ def checkpoint_head(prepared: _Prepared) -> dict[str, Any]:
         "experiment": prepared.loaded.resolved(prepared.stage),
         "columns": {"inputs": column_states(data.inputs), "outputs": column_states(data.outputs)},
         "class_counts": {name: dict(counts) for name, counts in data.class_counts.items()},
+        "train_rows": len(data.examples["train"]),
         "fingerprint": data.fingerprint,
         "precision": prepared.machine.precision.name,
         "parent": prepared.start.parent if prepared.start else None,

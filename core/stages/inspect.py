@@ -10,14 +10,14 @@ import torch
 
 from ft.core.adapt.freeze import freeze
 from ft.core.assemble.fit import choose_monitor
-from ft.core.assemble.parts import build_columns, build_heads, build_model
+from ft.core.assemble.parts import build_columns, build_model, checkpoint_heads, data_heads, ranking_sides
 from ft.core.config.load import Loaded
-from ft.core.config.schema import CategoryOutput, Experiment
-from ft.core.data.columns import Column
+from ft.core.config.schema import CategoryOutput, Experiment, LabelsOutput, ModelSection, OutputColumn
 from ft.core.data.outline import Outline, outline, settle_columns
 from ft.core.data.prepare import prepare_data
 from ft.core.models.build import build_network
 from ft.core.models.describe import Parameters, UnitRow, count_parameters, describe
+from ft.core.models.forms import InputForm
 from ft.core.models.heads import Head, make_head
 from ft.core.models.network import Network
 from ft.core.optim import optimizers, schedules
@@ -27,6 +27,7 @@ from ft.core.stages.checks import check_metrics
 from ft.core.stages.subject import Subject, refuse_overrides
 
 META = torch.device("meta")
+STAND_IN = 100  # different values of an input, where nobody has looked yet
 STAGES: tuple[Literal["train", "finetune"], ...] = ("train", "finetune")
 
 
@@ -75,20 +76,21 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
         known = outline(experiment.data, experiment.inputs, experiment.outputs)
         stages = {stage: loaded.stage(stage) for stage in STAGES if getattr(experiment, stage) is not None}
         monitors = [settings.monitor for settings in stages.values() if settings.monitor]
-        heads, unknown = _heads(known, [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors])
+        heads = _heads(known, [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors])
         if len(heads) == len(known.outputs):
             check_metrics(loaded.eval, heads)
             for stage, settings in stages.items():
                 choose_monitor(settings, stage, heads, validated=True)
-        shapes = {name: shape for name, shape in known.input_shapes.items() if shape is not None}
-        unknown += [f"the shape of input {name}" for name in known.input_shapes if name not in shapes]
-        if unknown:
-            return [f"the network was not built: {' and '.join(unknown)} can be known only from the data (ft layers)"]
-        sizes = {name: head.size for name, head in heads.items()}
-        network = build_network(experiment.model, shapes, sizes, device)
+        plan = _plan(known, heads)
+        needed = [*([] if _encodes(experiment.model) else plan.classes), *plan.shapes]
+        if needed:
+            return [f"the network was not built: {' and '.join(needed)} can be known only from the data (ft layers)"]
+        ranking = ranking_sides(known.outputs, known.inputs)
+        network = build_network(experiment.model, plan.forms, plan.sizes, device, ranking=ranking)
         if experiment.finetune is not None:
             _check_freeze(loaded, network)
-        return []
+        guessed = ", ".join([*plan.classes, *plan.indices])
+        return [f"the network was built, with a guess at what only the data tell: {guessed}"] if guessed else []
 
 
 def _check_freeze(loaded: Loaded, network: Network) -> None:
@@ -104,32 +106,76 @@ def _network(subject: Subject) -> tuple[Network, list[str]]:
         refuse_overrides(subject)
         inputs, outputs = build_columns(subject.checkpoint)
         _, settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
-        heads = build_heads(settings, outputs, subject.checkpoint["class_counts"])
-        return build_model(experiment, inputs, heads, META), []
+        heads = checkpoint_heads(subject.checkpoint, settings, outputs)
+        return build_model(experiment, inputs, settings, heads, META), []
     known = outline(experiment.data, experiment.inputs, experiment.outputs)
-    certain, unknown = _heads(known)
-    shapes = {name: shape for name, shape in known.input_shapes.items() if shape is not None}
-    if not unknown and len(shapes) == len(known.input_shapes):
-        sizes = {name: head.size for name, head in certain.items()}
-        return build_network(experiment.model, shapes, sizes, META), []
+    plan = _plan(known, _heads(known))
+    if not (plan.shapes or plan.classes or plan.indices):
+        ranking = ranking_sides(known.outputs, known.inputs)
+        return build_network(experiment.model, plan.forms, plan.sizes, META, ranking=ranking), []
     return _network_from_data(experiment)
 
 
 def _network_from_data(experiment: Experiment) -> tuple[Network, list[str]]:
     data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, only={"train"})
-    heads = build_heads(data.output_settings, data.outputs, data.class_counts)
-    inputs: Mapping[str, Column] = data.inputs
-    return build_model(experiment, inputs, heads, META), [f"shapes and classes as the data have them: {data.found}"]
+    network = build_model(experiment, data.inputs, data.output_settings, data_heads(data), META)
+    return network, [f"shapes and classes as the data have them: {data.found}"]
 
 
-def _heads(known: Outline, asked: Sequence[str] = ()) -> tuple[dict[str, Head], list[str]]:
-    """Heads of the outputs whose classes are certain, and what is unknown of the others. asked: metrics to report."""
-    heads, unknown = {}, []
+# ---------------------------------------------------------------- without the data
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a network is built from before any data is read, with stand-ins for what the data decide.
+
+    forms: of the inputs whose shape is certain. sizes: of all outputs. shapes, classes, indices: in words, what is not
+    certain; the first is missing from forms, the others have a stand-in.
+    """
+
+    forms: dict[str, InputForm]
+    sizes: dict[str, int]
+    shapes: list[str]
+    classes: list[str]
+    indices: list[str]
+
+
+def _plan(known: Outline, heads: Mapping[str, Head]) -> _Plan:
+    forms = {
+        name: InputForm(known.inputs[name].type, shape, _cardinality(known, name))
+        for name, shape in known.input_shapes.items()
+        if shape is not None
+    }
+    return _Plan(
+        forms,
+        {name: heads[name].size if name in heads else _likely_size(it) for name, it in known.outputs.items()},
+        [f"the shape of input {name}" for name in known.inputs if name not in forms],
+        [f"the classes of {name}" for name in known.outputs if name not in heads],
+        [f"how many values {name} has" for name, count in known.cardinalities.items() if count is None],
+    )
+
+
+def _cardinality(known: Outline, name: str) -> int | None:
+    return (known.cardinalities[name] or STAND_IN) if name in known.cardinalities else None
+
+
+def _likely_size(output: OutputColumn) -> int:
+    """Of a head whose classes the data tell: one logit where the file says so, else more."""
+    return 1 if isinstance(output, CategoryOutput) and output.loss == "binary_cross_entropy" else 2
+
+
+def _encodes(model: ModelSection) -> bool:
+    """Whether ft puts a head of any size on the network; a list or a function of the user's must fit by itself."""
+    return model.layers is None and model.python is None
+
+
+def _heads(known: Outline, asked: Sequence[str] = ()) -> dict[str, Head]:
+    """Heads of the outputs whose classes are certain. asked: metrics to report."""
+    heads = {}
     for name, settings in known.outputs.items():
         classes = known.classes.get(name)
-        if isinstance(settings, CategoryOutput) and classes is None:
-            unknown.append(f"the classes of {name}")
+        if isinstance(settings, (CategoryOutput, LabelsOutput)) and classes is None:
             continue
-        state = {"classes": list(classes), "counts": [1] * len(classes)} if classes else {"mean": 0.0, "std": 1.0}
-        heads[name] = make_head(name, settings, state, [metric.rsplit("/", 1)[-1] for metric in asked])
-    return heads, unknown
+        counted = {"classes": list(classes), "counts": [1] * len(classes), "rows": len(classes)} if classes else {}
+        heads[name] = make_head(name, settings, {"mean": 0.0, "std": 1.0, **counted}, asked)
+    return heads

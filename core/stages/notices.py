@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from ft.core.data.prepare import Data
 
 Kind = Literal["stage", "choice", "data", "weights", "freeze", "warning", "saved"]
 
@@ -15,3 +18,15 @@ class Notice:
     kind: Kind
     text: str
     details: tuple[str, ...] = ()
+
+
+def tell_data(data: Data, on_notice: Callable[[Notice], None]) -> None:
+    """Where the data came from and how many there are; and a warning for each thing that was wrong with values."""
+    on_notice(Notice("data", data.summary()))
+    warn(data.notes, on_notice)
+
+
+def warn(texts: Iterable[str], on_notice: Callable[[Notice], None]) -> None:
+    """A warning each."""
+    for text in texts:
+        on_notice(Notice("warning", text))

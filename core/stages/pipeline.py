@@ -17,7 +17,7 @@ from ft.core.stages.checks import check_writable
 from ft.core.stages.evaluate import judge
 from ft.core.stages.fit import finetune, kept_columns, train
 from ft.core.stages.inspect import STAGES, validate
-from ft.core.stages.notices import Notice
+from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.start import Start, finetuning_start, open_start
@@ -71,7 +71,7 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
         experiment = loaded.experiment
         keep = kept_columns(start) if "train" not in stages else {}
         data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep)
-        options.on_notice(Notice("data", data.summary()))
+        tell_data(data, options.on_notice)
         for stage in STAGES:
             if stage in stages:
                 check_batch_size(loaded.stage(stage), stage, len(data.examples["train"]))

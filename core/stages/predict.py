@@ -1,17 +1,27 @@
-"""Answers for loose pictures, by the pipeline that the checkpoint holds."""
+"""Answers for new examples: pictures or sounds, the rows of a table, or one example from the command line.
+
+All three become encoded examples by the columns that the checkpoint holds, and go through the network in batches. The
+answers come in the order of the examples, whatever order the batches had.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ft.core.assemble.parts import memory_format
-from ft.core.data.columns.image import ImageColumn, read_picture
+from ft.core.assemble.parts import build_loader
+from ft.core.config.suggest import did_you_mean
+from ft.core.data.loader import Examples
+from ft.core.data.outline import settle_columns
+from ft.core.data.prepare import prepare_rows
+from ft.core.data.sources.table_files import FORMATS
+from ft.core.data.table import Values
 from ft.core.engine.evaluate import evaluating
 from ft.core.errors import ConfigError, DivergedError
 from ft.core.models.heads import Decoded
@@ -19,52 +29,151 @@ from ft.core.stages.evaluate import Rebuilt, rebuild
 from ft.core.stages.subject import Subject
 
 BATCH_SIZE = 64
+COMMAND_LINE = "--input"  # what the one example of the command line is called
+LOOSE = ("image", "audio")  # kinds of inputs that lie in files of their own
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer. value: the class's name, or the number. probabilities: by class, most likely first."""
+    """One answer of one output.
+
+    file: what the example is called: a file, `file row 3`, or --input. value: the class's name, the number, or the
+    labels given. probabilities: by class or label, the largest first; None for a number.
+    """
 
     file: str
     output: str
-    value: str | float
+    value: str | float | list[str]
     probabilities: dict[str, float] | None
 
 
-def predict(subject: Subject, files: Sequence[Path]) -> Iterator[Prediction]:
-    """Answer for each picture, in the order given.
+@dataclass(frozen=True)
+class Predictions:
+    """answers: example after example, and for each the outputs in the model's order. notes: what was unknown, missing,
+    empty or cut in the examples, a line each."""
 
-    Raises DataError for a file that is no picture, DivergedError for a picture whose answer is not finite.
+    answers: list[Prediction]
+    outputs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def by_example(self) -> Iterator[list[Prediction]]:
+        """The answers of one example after the other."""
+        for start in range(0, len(self.answers), len(self.outputs)):
+            yield self.answers[start : start + len(self.outputs)]
+
+
+def is_table(file: Path) -> bool:
+    """Whether a file's name says that it holds rows of examples."""
+    return Path(file.name.removesuffix(".gz")).suffix.lower() in FORMATS
+
+
+def predict_files(subject: Subject, files: Sequence[Path]) -> Predictions:
+    """Answer for each row of tables, or for each picture or sound, in the order given.
+
+    Raises ConfigError where the files are not what the model takes, DataError for one that cannot be read,
+    DivergedError for an example whose answer is not finite.
     """
     with subject.loaded.locating():
-        rebuilt = rebuild(subject)
-    name, column = _picture_input(rebuilt)
-    network, device = rebuilt.network, rebuilt.machine.device
-    layout = memory_format(network.module, device)  # as in evaluation, so that the answers have the same bits
-    waiting = iter(files)
+        rebuilt = _rebuild(subject)
+        if any(map(is_table, files)):
+            return _predict(rebuilt, *_rows(rebuilt, files))
+        return _predict(
+            rebuilt, *_encode(rebuilt, {_loose_input(rebuilt): list(map(str, files))}, list(map(str, files)))
+        )
+
+
+def predict_values(subject: Subject, values: Mapping[str, str]) -> Predictions:
+    """Answer for one example. values: by input, as they would stand in a table; of pictures and sounds the file.
+
+    Raises ConfigError for inputs that are missing or that the model does not have, else as `predict_files`.
+    """
+    with subject.loaded.locating():
+        rebuilt = _rebuild(subject)
+        _check_names(rebuilt, values)
+        return _predict(rebuilt, *_encode(rebuilt, {name: [text] for name, text in values.items()}, [COMMAND_LINE]))
+
+
+def _rebuild(subject: Subject) -> Rebuilt:
+    rebuilt = rebuild(subject)
+    ranked = [name for name, column in rebuilt.outputs.items() if column.kind == "ranking"]
+    if ranked:
+        raise ConfigError(f"this model ranks items for a user ({ranked[0]}): ft predict {subject.path} --user ID")
+    return rebuilt
+
+
+# ---------------------------------------------------------------- examples
+
+
+def _rows(rebuilt: Rebuilt, files: Sequence[Path]) -> tuple[Examples, list[str]]:
+    loose = [str(file) for file in files if not is_table(file)]
+    if loose:
+        raise ConfigError(f"{', '.join(loose)}: tables and other files cannot be asked about together")
+    experiment = rebuilt.experiment
+    settings, _ = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+    return prepare_rows(experiment.data, rebuilt.inputs, settings, files)
+
+
+def _loose_input(rebuilt: Rebuilt) -> str:
+    """The one input that a loose file stands for."""
+    kinds = {name: column.kind for name, column in rebuilt.inputs.items()}
+    if len(kinds) == 1 and set(kinds.values()) <= set(LOOSE):
+        return next(iter(kinds))
+    takes = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+    example = " ".join(f"-i {name}=…" for name in kinds)
+    raise ConfigError(
+        f"this model takes {takes}: name a table with these columns (csv, tsv, jsonl, parquet), or write {example}"
+    )
+
+
+def _check_names(rebuilt: Rebuilt, values: Mapping[str, str]) -> None:
+    names = rebuilt.inputs
+    problems = [
+        f"--input {given}: the model has no such input, it has {', '.join(names)}{did_you_mean(given, names)}"
+        for given in values
+        if given not in names
+    ]
+    missing = [name for name in names if name not in values]
+    if missing:
+        kinds = ", ".join(f"{name} ({names[name].kind})" for name in missing)
+        problems.append(f"inputs are missing: {kinds}; write " + " ".join(f"-i {name}=…" for name in missing))
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _encode(rebuilt: Rebuilt, texts: Mapping[str, list[str]], names: list[str]) -> tuple[Examples, list[str]]:
+    """Examples from texts as they would stand in a table. Files that they name are relative to the working folder."""
+    notes: list[str] = []
+    stored = {
+        name: column.encode(Values(np.array(texts[name]), name, "predict", names, notes=notes))
+        for name, column in rebuilt.inputs.items()
+    }
+    return Examples(stored, {}, names, len(names)), notes
+
+
+# ---------------------------------------------------------------- answers
+
+
+def _predict(rebuilt: Rebuilt, examples: Examples, notes: list[str]) -> Predictions:
+    network, machine = rebuilt.network, rebuilt.machine
+    assert examples.names is not None, "every example is called something"
+    answers: list[list[Prediction]] = [[] for _ in range(len(examples))]
+    loader = build_loader(examples, rebuilt.inputs, network, machine, BATCH_SIZE, smoke=False)
     with evaluating(network.module), torch.inference_mode():
-        while batch := list(islice(waiting, BATCH_SIZE)):
-            stored = torch.stack([read_picture(file, column) for file in batch])  # uint8 (B, C, H, W)
-            prepared = column.prepare(stored.to(device), None).contiguous(memory_format=layout)
-            with rebuilt.machine.precision.forward():
-                raw = network({name: prepared})
-            _check_finite(rebuilt, batch, raw)
-            yield from _answers(rebuilt, batch, raw)
+        for batch in loader.epoch(0):
+            with machine.precision.forward():
+                raw = network(batch.inputs)
+            rows = batch.examples.tolist()
+            called = [examples.names[row] for row in rows]
+            _check_finite(rebuilt, called, raw)
+            for row, own in zip(rows, _answers(rebuilt, called, raw), strict=True):
+                answers[row] = list(own)
+    return Predictions(list(chain.from_iterable(answers)), tuple(rebuilt.heads), tuple(notes))
 
 
-def _picture_input(rebuilt: Rebuilt) -> tuple[str, ImageColumn]:
-    if len(rebuilt.inputs) == 1:
-        name, column = next(iter(rebuilt.inputs.items()))
-        if isinstance(column, ImageColumn):
-            return name, column
-    takes = ", ".join(f"{name} ({column.to_state()['type']})" for name, column in rebuilt.inputs.items())
-    raise ConfigError(f"ft predict reads pictures, and this model takes {takes}; use ft eval --data for arrays")
-
-
-def _check_finite(rebuilt: Rebuilt, files: Sequence[Path], raw: dict[str, Tensor]) -> None:
+def _check_finite(rebuilt: Rebuilt, called: Sequence[str], raw: Mapping[str, Tensor]) -> None:
     """One host sync for the batch."""
     finite = torch.stack([raw[name].float().isfinite().flatten(1).all(1) for name in rebuilt.heads]).all(0)  # (B,)
-    broken = [str(file) for file, fine in zip(files, finite.tolist(), strict=True) if not fine]
+    broken = [name for name, fine in zip(called, finite.tolist(), strict=True) if not fine]
     if broken:
         raise DivergedError(
             f"the model's answer is NaN or infinite for {', '.join(broken)}: these weights have diverged, or "
@@ -72,16 +181,24 @@ def _check_finite(rebuilt: Rebuilt, files: Sequence[Path], raw: dict[str, Tensor
         )
 
 
-def _answers(rebuilt: Rebuilt, files: Sequence[Path], raw: dict[str, Tensor]) -> Iterator[Prediction]:
-    decoded = {name: head.decode(raw[name].float()) for name, head in rebuilt.heads.items()}
-    for row, file in enumerate(files):
-        for name, answer in decoded.items():
-            yield _answer(str(file), name, answer, row, getattr(rebuilt.heads[name], "classes", ()))
+def _answers(rebuilt: Rebuilt, called: Sequence[str], raw: Mapping[str, Tensor]) -> Iterator[tuple[Prediction, ...]]:
+    """For each example of a batch its answers, one for each output."""
+    outputs = [
+        _output(called, name, head.decode(raw[name].float()), getattr(head, "classes", ()))
+        for name, head in rebuilt.heads.items()
+    ]
+    return zip(*outputs, strict=True)
 
 
-def _answer(file: str, output: str, answer: Decoded, row: int, classes: Sequence[str]) -> Prediction:
-    if answer.probabilities is None:
-        return Prediction(file, output, float(answer.prediction[row]), None)
-    shares = dict(zip(classes, answer.probabilities[row].tolist(), strict=True))
-    ranked = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return Prediction(file, output, classes[int(answer.prediction[row])], ranked)
+def _output(called: Sequence[str], output: str, decoded: Decoded, classes: Sequence[str]) -> Iterator[Prediction]:
+    values = decoded.prediction.tolist()
+    shares = decoded.probabilities.tolist() if decoded.probabilities is not None else [None] * len(values)
+    for name, value, share in zip(called, values, shares, strict=True):
+        if share is None:
+            yield Prediction(name, output, float(value), None)
+            continue
+        ranked = dict(sorted(zip(classes, share, strict=True), key=lambda item: -item[1]))
+        if isinstance(value, list):  # labels: one truth value for each
+            yield Prediction(name, output, [label for label in ranked if value[classes.index(label)]], ranked)
+        else:
+            yield Prediction(name, output, classes[value], ranked)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ft.core.engine.evaluate import Evaluation
-from ft.core.engine.events import Event, Logged, Validated
+from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.models.heads import Head
 from ft.core.report.markdown import render
 from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
@@ -17,11 +17,12 @@ from ft.core.stages.runs import RunFolder
 
 
 class History:
-    """A consumer that remembers the validations, the best of them, and the training loss in between."""
+    """A consumer that remembers the validations, the best of them, the training loss in between, learned weights."""
 
     def __init__(self) -> None:
         self.rows: list[HistoryRow] = []
         self.best: Validated | None = None
+        self.loss_weights: dict[str, float] = {}  # by output, as the last epoch left them; empty when they are fixed
         self._losses: list[tuple[float, int]] = []  # mean and number of examples
 
     def __call__(self, event: Event) -> None:
@@ -36,6 +37,8 @@ class History:
                 self._losses.clear()
                 if event.is_best:
                     self.best = event
+            case EpochEnded(loss_weights=weights) if weights is not None:
+                self.loss_weights = weights
 
 
 def write_fit_report(
@@ -47,6 +50,7 @@ def write_fit_report(
     data: str,
     heads: Mapping[str, Head],
     options: Options,
+    data_notes: Sequence[str] = (),
 ) -> None:
     """Write `report.md` after a training or fine-tuning."""
     best = history.best.evaluation if history.best else None
@@ -63,11 +67,13 @@ def write_fit_report(
         monitor=result.main_metric,
         parent=result.parent,
         parent_scores={"val": before.scores} if before else {},
+        loss_weights=history.loss_weights,
         parameters=Parameters(result.parameters, result.trainable),
         seconds=result.seconds,
         device=result.device,
         precision=result.precision,
         data=data,
+        data_notes=data_notes,
         settings=settings,
         environment=_environment(run),
         files={
@@ -75,7 +81,7 @@ def write_fit_report(
             "last, for going on": str(run.last),
             "metrics": str(run.path / "metrics.jsonl"),
         },
-        notes=() if best else ("There was no validation split, so best is the last state.",),
+        notes=() if best else (_without_best(result),),
     )
     run.write("report.md", render(report))
 
@@ -96,12 +102,19 @@ def write_eval_report(
         device=result.device,
         precision=result.precision,
         data=result.data,
+        data_notes=result.data_notes,
         gates=result.gates,
         settings=settings,
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},
     )
     run.write(f"report-{result.split}.md", render(report))
+
+
+def _without_best(result: FitResult) -> str:
+    """Why no validation chose the weights that are kept."""
+    why = f"{result.main_metric} was NaN in every validation" if result.undecided else "There was no validation split"
+    return f"{why}, so best is the last state."
 
 
 def _main_metrics(heads: Mapping[str, Head]) -> dict[str, MainMetric]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ft.core.engine.evaluate import Evaluation
+from ft.core.models.heads import Head
 from ft.core.report.gates import GateResult
 
 
@@ -13,8 +15,10 @@ from ft.core.report.gates import GateResult
 class FitResult:
     """A finished training or fine-tuning.
 
-    best: the checkpoint to use. metrics, intervals: of the best validation, empty without one. before: the validation
-    metrics of the starting weights, None where there were none or where they do not fit the classes.
+    best: the checkpoint to use. metrics, intervals: of the best validation, empty without one. main_metric: what chose
+    the best; main_metrics: what speaks for each output. undecided: there were validations, and what should choose among
+    them was NaN in all. before: the validation metrics of the starting weights, None where there were none or where
+    they do not fit the classes.
     """
 
     stage: str
@@ -37,11 +41,17 @@ class FitResult:
     precision: str
     parent: str | None = None
     smoke: bool = False
+    main_metrics: tuple[str, ...] = ()
+    undecided: bool = False
 
 
 @dataclass(frozen=True)
 class EvalResult:
-    """A judged checkpoint. metrics: those asked for, by flat name. passed: no gate failed."""
+    """A judged checkpoint.
+
+    metrics: those asked for, by flat name. main_metric: the one that sums it up; main_metrics: what speaks for each
+    output. data_notes: what was missing, unknown, cut or skipped.
+    """
 
     name: str
     stage: str
@@ -57,6 +67,8 @@ class EvalResult:
     seconds: float
     device: str
     precision: str
+    main_metrics: tuple[str, ...] = ()
+    data_notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -71,3 +83,9 @@ class RunResult:
     fits: list[FitResult]
     evaluation: EvalResult | None
     baseline: EvalResult | None
+
+
+def main_metrics(heads: Mapping[str, Head]) -> tuple[str, ...]:
+    """The flat name of every output's main metric, in the outputs' order."""
+    single = len(heads) == 1
+    return tuple(head.main_metric if single else f"{name}/{head.main_metric}" for name, head in heads.items())

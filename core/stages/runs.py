@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -21,7 +22,9 @@ STATES = ("running", "finished", "failed", "interrupted")
 
 @dataclass(frozen=True)
 class Status:
-    """What `status.json` holds. Times are seconds since 1970; metrics are the best validation's, test those of eval."""
+    """What `status.json` holds. Times are seconds since 1970; metrics are the best validation's, evaluations those of
+    eval by split; main_metrics: which of them speaks for each output.
+    """
 
     stage: str
     name: str
@@ -36,6 +39,7 @@ class Status:
     best_epoch: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     evaluations: dict[str, dict[str, float]] = field(default_factory=dict)
+    main_metrics: list[str] = field(default_factory=list)
     error: str | None = None
 
 
@@ -51,13 +55,17 @@ class RunFolder:
     def status(self) -> Status:
         """Read `status.json`. Raises ConfigError when this is no run's folder."""
         try:
-            return Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            status = Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
+            evaluations = {split: _with_nan(metrics) for split, metrics in status.evaluations.items()}
+            return replace(status, metrics=_with_nan(status.metrics), evaluations=evaluations)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"{self.path} is not the folder of a run (no readable status.json)") from error
 
     def set_status(self, status: Status) -> None:
-        """Replace `status.json` whole."""
-        self.write("status.json", json.dumps(asdict(status), indent=2) + "\n")
+        """Replace `status.json` whole. What JSON has no form for (NaN, infinity) is null in it, and NaN when read."""
+        evaluations = {split: _without_nan(metrics) for split, metrics in status.evaluations.items()}
+        values = asdict(status) | {"metrics": _without_nan(status.metrics), "evaluations": evaluations}
+        self.write("status.json", json.dumps(values, indent=2) + "\n")
 
     def update(self, **changes: Any) -> None:
         """Change some fields of the status."""
@@ -73,6 +81,14 @@ class RunFolder:
             Path(file.name).replace(target)
         except OSError as error:
             raise ResourceError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None) -> RunFolder:

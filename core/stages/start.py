@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ft.core.adapt.loading import LoadReport, load_weights, read_weights
+from ft.core.adapt.loading import LastLayer, LoadReport, load_weights, read_weights
 from ft.core.config.schema import Experiment
 from ft.core.engine.checkpoint import NotACheckpointError, load_checkpoint
 from ft.core.errors import ConfigError, Problem
@@ -87,18 +88,20 @@ def finetuning_start(subject: Subject, wish: Path | None, runs_dir: Path) -> Sta
 
 def load_start(start: Start, network: Network, heads: dict[str, Head], *, replace_last: bool) -> LoadReport:
     """Put the weights into the network. replace_last: a last layer of other classes is left fresh, and reported."""
-    old = _classes(start.checkpoint["columns"]["outputs"]) if start.checkpoint is not None else None
-    new = {name: classes for name, head in heads.items() if (classes := getattr(head, "classes", None)) is not None}
-    one = len(heads) == 1
-    return load_weights(
-        network.module,
-        start.weights,
-        replace_last=replace_last,
-        last_prefixes=network.last_prefixes,
-        old_classes=next(iter(old.values()), None) if old and one else None,
-        new_classes=next(iter(new.values()), None) if new and one else None,
-    )
+    old = _classes(start.checkpoint["columns"]["outputs"]) if start.checkpoint is not None else {}
+    if len(old) == len(heads) == 1:  # the only output is that of before, whatever it was called
+        old = dict(zip(heads, old.values(), strict=True))
+    last = [
+        LastLayer(name, network.last_layer(name), old.get(name), _tuple(getattr(head, "classes", None)))
+        for name, head in heads.items()
+    ]
+    return load_weights(network.module, start.weights, last, replace_last=replace_last)
 
 
-def _classes(outputs: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    return {name: state["classes"] for name, state in outputs.items() if "classes" in state}
+def _classes(outputs: dict[str, dict[str, Any]]) -> dict[str, tuple[str, ...] | None]:
+    """Of each output of a checkpoint; None for one that has none."""
+    return {name: _tuple(state.get("classes")) for name, state in outputs.items()}
+
+
+def _tuple(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)

@@ -89,6 +89,7 @@ def some_arrays(folder: Path) -> None:
         y=np.arange(60) % 3,
         one=np.zeros(60, int),
         hole=np.where(np.arange(60) == 7, np.nan, 1.0),
+        broken=rng.normal(size=60),
         short=np.arange(50),
         none=np.zeros((0, 4)),
         no_y=np.zeros(0, int),
@@ -103,11 +104,11 @@ DATA = [
     ("no examples", {"x": "a.npz:none", "y": "a.npz:no_y"}, VECTOR, CATEGORY, "no examples"),
     ("one class", {"y": "a.npz:one"}, VECTOR, CATEGORY, "takes two"),
     ("other lengths", {"y": "a.npz:short"}, VECTOR, CATEGORY, "y has 50"),
-    ("NaN in", {"x": "a.npz:hole"}, NUMBER, CATEGORY, "column x, train row 7: nan"),
-    ("NaN out", {"y": "a.npz:hole"}, VECTOR, NUMBER, "column y, train row 7: nan"),
+    ("NaN in", {"x": "a.npz:hole"}, NUMBER, CATEGORY, "column x, train, row 8: a number is missing"),
+    ("NaN out", {"y": "a.npz:hole"}, VECTOR, NUMBER, "column y, train, row 8: a number is missing"),
     ("float pictures", {"x": "a.npz:floats"}, {"type": "image"}, CATEGORY, "uint8"),
     ("a label out of range", {}, VECTOR, {**CATEGORY, "classes": ["0", "1"]}, "'2' is none of the classes 0, 1"),
-    ("numbers as classes", {"y": "a.npz:hole"}, VECTOR, CATEGORY, "categories are text or integers"),
+    ("numbers as classes", {"y": "a.npz:broken"}, VECTOR, CATEGORY, "type: number"),
 ]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ft.core.assemble.fit import Fit, build_fit
-from ft.core.assemble.parts import Machine, build_heads, build_machine, build_model
+from ft.core.assemble.parts import Machine, build_machine, build_model, data_heads
 from ft.core.config.load import Loaded, load_experiment
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.events import Stepped
@@ -71,8 +71,8 @@ def _engine_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[obje
 
 
 def _build(loaded: Loaded, data: Data, machine: Machine) -> Fit:
-    heads = build_heads(data.output_settings, data.outputs, data.class_counts)
-    network = build_model(loaded.experiment, data.inputs, heads, machine.device)
+    heads = data_heads(data)
+    network = build_model(loaded.experiment, data.inputs, data.output_settings, heads, machine.device)
     settings = loaded.stage("train").model_copy(update={"epochs": ENDLESS})
     return build_fit(loaded.experiment, settings, data, network, heads, machine)
 

@@ -11,6 +11,7 @@ from ft.core.config.schema import CategoryOutput, VectorInput
 from ft.core.data.columns import fit_column
 from ft.core.data.loader import Examples, Loader
 from ft.core.data.table import Values
+from ft.core.engine.balance import Balance
 from ft.core.engine.ema import Ema
 from ft.core.engine.loop import Loop, LoopSettings
 from ft.core.models.heads import make_head
@@ -92,3 +93,52 @@ def loop(
         ema=average,
         shipped=network(average.module) if average else None,
     )
+
+
+class TwoAnswers(nn.Module):
+    """The small network, answering two outputs."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.body, self.y, self.z = nn.Linear(6, 8), nn.Linear(8, 3), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        inner = self.body(x).relu()
+        return {"y": self.y(inner), "z": self.z(inner)}
+
+
+def loop_of_two(
+    *, seed: int = 0, batch_size: int = 8, optimizer: Any = "adam", epochs: int = 3, **settings: Any
+) -> Loop:
+    """A loop over the problem with its classes twice, as y and, half as heavy, as z; their weights are learned."""
+    net = Network(TwoAnswers(seed), [], ("x",), ("y", "z"))
+    heads = [
+        make_head(name, CategoryOutput(type="category", weight=weight), {"classes": CLASSES})
+        for name, weight in (("y", 1.0), ("z", 0.5))
+    ]
+    balance = Balance(heads, CPU)
+    groups = parameter_groups(net.module, 1e-3)
+    groups.append({"params": [("balance.log_variances", balance.log_variances)], "weight_decay": 0.0})
+    data, validation = _of_two(problem(48), batch_size, shuffle=True), _of_two(problem(30, seed=1), 16, shuffle=False)
+    wanted = LoopSettings(epochs=epochs, log_every_steps=3, **settings)
+    steps = -(-data.batches_per_epoch // wanted.accumulate)
+    return Loop(
+        wanted,
+        net,
+        heads,
+        data,
+        validation,
+        make_optimizer(optimizer, groups, 1e-2, CPU),
+        make_schedule("constant", epochs * steps, steps, 0),
+        Precision("fp32", CPU),
+        train_mode=lambda: net.module.train() and None,
+        balance=balance,
+    )
+
+
+def _of_two(data: tuple[Tensor, Tensor], batch_size: int, *, shuffle: bool) -> Loader:
+    points, classes = data
+    column, stored = fit_column(VectorInput(type="vector", normalize="none"), Values(points.numpy(), "x", "train"))
+    examples = Examples({"x": stored}, {"y": classes, "z": classes.flip(0)}, None, len(points))
+    return Loader(examples, {"x": column}, CPU, seed=7, batch_size=batch_size, shuffle=shuffle)

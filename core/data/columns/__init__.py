@@ -9,33 +9,38 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from torch import Tensor
-
 from ft.core.config.schema import InputColumn, OutputColumn
 from ft.core.data.columns.base import Column
+from ft.core.data.stored import Stored
 from ft.core.data.table import Values
 
 __all__ = ["COLUMNS", "Column", "column_from_state", "fit_column"]
 
 COLUMNS = {
     "image": "ft.core.data.columns.image:ImageColumn",
+    "audio": "ft.core.data.columns.audio:AudioColumn",
+    "text": "ft.core.data.columns.text:TextColumn",
     "number": "ft.core.data.columns.number:NumberColumn",
     "vector": "ft.core.data.columns.vector:VectorColumn",
     "category": "ft.core.data.columns.category:CategoryColumn",
+    "set": "ft.core.data.columns.set:SetColumn",
+    "date": "ft.core.data.columns.date:DateColumn",
+    "labels": "ft.core.data.columns.labels:LabelsColumn",
+    "ranking": "ft.core.data.catalog:Catalog",  # not fitted here: it takes several columns, see there
 }
 
 
 def fit_column(
     settings: InputColumn | OutputColumn, values: Values, earlier: Column | None = None
-) -> tuple[Column, Tensor]:
-    """The column fitted on these training values, and the values in the form kept in memory.
+) -> tuple[Column, Stored]:
+    """The column fitted on these training values, and the values in the form that is kept.
 
     earlier: a column whose fitted state is kept instead, where it is of the same type and shape and the settings leave
     it to fitting: weights that were trained with it expect it.
     Raises DataError when the values do not suit the type, ConfigError when the settings do not suit the values.
     """
     kind = _column_type(settings.type)
-    fitted: tuple[Column, Tensor] = kind.fit(settings, values, earlier if isinstance(earlier, kind) else None)
+    fitted: tuple[Column, Stored] = kind.fit(settings, values, earlier if isinstance(earlier, kind) else None)
     return fitted
 
 

@@ -1,11 +1,11 @@
-"""A picture for each example: uint8 (C, H, W) in memory; on the device floats, augmented and normalised."""
+"""A picture for each example: uint8 (C, H, W) in memory or in files; on the device floats, augmented and normalised."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,31 +14,44 @@ from torch import Tensor
 from ft.core.config.schema import ImageAugment, ImageInput, Normalization
 from ft.core.data import decode
 from ft.core.data.augment import Draws, augment
-from ft.core.data.columns.base import constant, describe_dtype, nonzero
+from ft.core.data.columns.base import constant, nonzero
+from ft.core.data.columns.reading import describe_dtype, is_text
+from ft.core.data.files import Files, Keep, at_row, in_memory, in_threads, probe_files, sample_rows, stored_files
+from ft.core.data.order import batches
+from ft.core.data.stored import Stored
 from ft.core.data.table import Values
 from ft.core.errors import ConfigError, Problem
 
 LEVELS = 256
+LOOKED_AT = 1_000  # files whose heads tell whether a large set is grey
+CHUNK = 256  # files at a time
 
 
 @dataclass(frozen=True)
 class ImageColumn:
-    """shape: (C, H, W). mean, std: per channel, of pixels scaled to 0..1. augment: for training; not in the state."""
+    """shape: (C, H, W). mean, std: per channel, of pixels scaled to 0..1. keep: where decoded files lie.
+
+    augment: for training; not in the state.
+    """
+
+    kind: ClassVar[str] = "image"
+    fixed: ClassVar[bool] = False
+    cardinality: ClassVar[None] = None
 
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     augment: ImageAugment | None = None
+    keep: Keep = "auto"
 
     @classmethod
     def fit(
         cls, settings: ImageInput, values: Values, earlier: ImageColumn | None = None
-    ) -> tuple[ImageColumn, Tensor]:
-        height, width, channels = _check_pixels(values)
-        height, width = side_lengths(settings.size) or (height, width)
-        channels = settings.channels or channels
+    ) -> tuple[ImageColumn, Stored]:
+        channels, height, width = _form(settings, values)
         _check_crop(settings.augment, min(height, width), values.column)
-        column = cls((channels, height, width), (0.0,) * channels, (1.0,) * channels, settings.augment)
+        neutral = (0.0,) * channels, (1.0,) * channels
+        column = cls((channels, height, width), *neutral, settings.augment, settings.keep)
         stored = column.encode(values)
         if isinstance(settings.normalize, Normalization):
             mean, std = _given_statistics(settings.normalize, channels, values.column)
@@ -48,14 +61,18 @@ class ImageColumn:
             mean, std = earlier.mean, earlier.std
         else:
             mean, std = pixel_statistics(stored)
-        return cls(column.shape, mean, std, settings.augment), stored
+        return replace(column, mean=mean, std=std), stored
 
-    def encode(self, values: Values) -> Tensor:
-        """uint8 (N, H, W) or (N, H, W, C) of any size -> uint8 (N, C, H, W) of this column's; no copy if it fits."""
-        found = _check_pixels(values)
+    def encode(self, values: Values) -> Stored:
+        """Paths, or uint8 (N, H, W) or (N, H, W, C) of any size -> uint8 (N, C, H, W) of this column's.
+
+        No copy of arrays that fit. Of many large files it is a list, and taking rows of it reads them.
+        """
+        if is_text(values.array):
+            return stored_files(Files(values, self.shape, torch.uint8, decode.read_into), self.keep)
+        array, found = _check_pixels(values)
         channels, height, width = self.shape
-        array = values.array if values.array.ndim == 4 else values.array[..., None]  # (N, H, W, C)
-        if found[:2] != (height, width) or found[2] > channels:
+        if found[1:] != (height, width) or found[0] > channels:
             return torch.from_numpy(decode.fit_all(array, self.shape))
         stored = torch.from_numpy(np.require(np.moveaxis(array, -1, 1), requirements=["C", "W"]))
         if stored.shape[1] == channels:
@@ -73,12 +90,22 @@ class ImageColumn:
         return pixels.mul_(constant(scale, each, pixels.device)).add_(constant(shift, each, pixels.device))
 
     def to_state(self) -> dict[str, Any]:
-        return {"type": "image", "shape": list(self.shape), "mean": list(self.mean), "std": list(self.std)}
+        statistics = {"mean": list(self.mean), "std": list(self.std)}
+        return {"type": "image", "shape": list(self.shape), **statistics, "keep": self.keep}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ImageColumn:
         channels, height, width = state["shape"]
-        return cls((channels, height, width), tuple(state["mean"]), tuple(state["std"]))
+        statistics = tuple(state["mean"]), tuple(state["std"])
+        return cls((channels, height, width), *statistics, keep=state.get("keep", "auto"))  # younger than the rest
+
+
+def probe(values: Values, settings: ImageInput) -> dict[int, str]:
+    """Why a row's file cannot be used, by row, found by decoding every one; empty for arrays."""
+    if not is_text(values.array):
+        return {}
+    shape = (settings.channels or 3, *(side_lengths(settings.size) or (1, 1)))
+    return probe_files(values, lambda path: decode.read(path, shape))
 
 
 def read_picture(path: str | Path, column: ImageColumn) -> Tensor:
@@ -94,23 +121,51 @@ def side_lengths(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return (size, size) if isinstance(size, int) else size
 
 
-def pixel_statistics(stored: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def pixel_statistics(stored: Stored) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel, of pixels scaled to 0..1. stored: uint8 (N, C, H, W).
 
-    Counting the 256 levels is exact and faster than any sum of floats.
+    Counting the 256 levels is exact and faster than any sum of floats. Of files, a sample is read (files.sample_rows).
     """
+    if isinstance(stored, Tensor):
+        counts = _histograms(stored)
+    else:
+        chunks = batches(sample_rows(len(stored)), CHUNK)
+        counts = sum((_histograms(stored.take(rows)) for rows in chunks), torch.zeros(()))
     levels = torch.arange(LEVELS, dtype=torch.float64) / (LEVELS - 1)
-    counts = torch.stack([_histogram(stored[:, channel]) for channel in range(stored.shape[1])]).double()  # (C, 256)
     share = counts / counts.sum(1, keepdim=True)
     mean = share @ levels  # (C,)
     std = (share * (levels - mean[:, None]) ** 2).sum(1).sqrt()
     return tuple(mean.tolist()), nonzero(std.tolist())
 
 
-def _histogram(pixels: Tensor) -> Tensor:
-    """uint8, any shape -> int64 (256,)."""
-    flat = pixels.reshape(-1)
-    return torch.bincount(flat, minlength=LEVELS)
+def _histograms(pixels: Tensor) -> Tensor:
+    """uint8 (N, C, H, W) -> how often each level comes in each channel, float64 (C, 256), exact below 2**53."""
+    channels = (pixels[:, channel].reshape(-1) for channel in range(pixels.shape[1]))
+    return torch.stack([torch.bincount(flat, minlength=LEVELS) for flat in channels]).double()
+
+
+def _form(settings: ImageInput, values: Values) -> tuple[int, int, int]:
+    """Channels, height and width: as the settings say, else as the training pictures are."""
+    sides = side_lengths(settings.size)
+    if not is_text(values.array):
+        channels, *found = _check_pixels(values)[1]
+        height, width = sides or found
+        return settings.channels or channels, height, width
+    if sides is None:
+        message = f"pictures in files need a size, e.g. inputs: {{{values.column}: {{type: image, size: 64}}}}"
+        raise ConfigError(Problem(message, ("inputs", values.column, "size")))
+    return settings.channels or _channels_of_files(values, sides, settings.keep), *sides
+
+
+def _channels_of_files(values: Values, sides: tuple[int, int], keep: Keep) -> int:
+    """1 if all files are grey, else 3; of files that are not kept in memory, the first few are looked at."""
+    count = len(values.array)
+    looked = count if in_memory(3 * count * sides[0] * sides[1], keep) else min(count, LOOKED_AT)
+    for start in range(0, looked, CHUNK):
+        rows = range(start, min(start + CHUNK, looked))
+        if not all(in_threads(lambda _, row: at_row(values, row, decode.is_grey), rows)):
+            return 3
+    return 1
 
 
 def _given_statistics(given: Normalization, channels: int, column: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -129,11 +184,11 @@ def _check_crop(changes: ImageAugment | None, side: int, column: str) -> None:
         raise ConfigError(Problem(message, ("inputs", column, "augment", "crop")))
 
 
-def _check_pixels(values: Values) -> tuple[int, int, int]:
-    """Height, width and channels of the arrays. Raises DataError when they are no uint8 pictures."""
+def _check_pixels(values: Values) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """The arrays as (N, H, W, C), and (C, H, W). Raises DataError when they are no uint8 pictures."""
     array = values.array
-    if array.dtype != np.uint8:
-        hint = "; multiply by 255 and convert" if array.dtype.kind == "f" else ""
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        hint = "; multiply by 255 and convert" if isinstance(array, np.ndarray) and array.dtype.kind == "f" else ""
         raise values.error(
             f"the values are {describe_dtype(array)}; pictures are uint8, 0 to 255{hint}, or use type: vector"
         )
@@ -144,4 +199,4 @@ def _check_pixels(values: Values) -> tuple[int, int, int]:
             f"each example has shape {array.shape[1:]}; a picture is (H, W), (H, W, 1) or (H, W, 3){hint}"
         )
     height, width, channels = shape
-    return height, width, channels
+    return array.reshape(-1, *shape), (channels, height, width)

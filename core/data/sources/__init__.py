@@ -5,10 +5,10 @@ A new source is one file here and one line in SOURCES, beside its section in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from importlib import import_module
 
-from ft.core.config.schema import DataSection, ImageInput
+from ft.core.config.schema import DataSection, TableData
 from ft.core.data.table import Dataset
 
 SOURCES = {
@@ -18,17 +18,26 @@ SOURCES = {
     "kmnist": "ft.core.data.sources.mnist:load",
     "cifar10": "ft.core.data.sources.cifar:load",
     "cifar100": "ft.core.data.sources.cifar:load",
-    "image_folder": "ft.core.data.sources.image_folder:load",
+    "image_folder": "ft.core.data.sources.folders:load",
+    "audio_folder": "ft.core.data.sources.folders:load",
     "arrays": "ft.core.data.sources.arrays:load",
+    "table": "ft.core.data.sources.table:load",
 }
 
 
-def load(section: DataSection, pictures: Mapping[str, ImageInput], wanted: set[str] | None = None) -> Dataset:
-    """The examples of a source. pictures: the image inputs, for sources that decode files to a size.
+def load(
+    section: DataSection,
+    needed: Collection[str] | None = None,
+    wanted: set[str] | None = None,
+    texts: Collection[str] = (),
+) -> Dataset:
+    """The examples of a source, as they are.
 
-    wanted: the splits that will be used, None for all; a source may leave out official parts that none of them needs.
+    needed: the columns that will be used, None for all; a source may leave out others, and gives those it has.
+    wanted: the splits that will be used, None for all; official parts that none of them needs are left out.
+    texts: columns of a table in which no text stands for a missing value.
     Raises DataError when the data are not there or unusable, ConfigError when the settings are at fault.
     """
     module, function = SOURCES[section.source].split(":")
     source: Callable[..., Dataset] = getattr(import_module(module), function)
-    return source(section, pictures, wanted)
+    return source(section, needed, wanted, texts) if isinstance(section, TableData) else source(section, needed, wanted)

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from ft.core.config.schema import ArraysData, ImageInput
+from ft.core.config.schema import ArraysData
 from ft.core.data.sources.files import read_array
-from ft.core.data.table import SPLITS, Dataset, Table, parts_to_read
+from ft.core.data.table import SPLITS, Dataset, RowNames, Table, parts_to_read
 from ft.core.errors import DataError
 
 
-def load(section: ArraysData, pictures: Mapping[str, ImageInput], wanted: set[str] | None) -> Dataset:  # noqa: ARG001
-    """Every column of the section, as its files hold them. Official splits: those the section lists."""
+def load(section: ArraysData, needed: Collection[str] | None, wanted: set[str] | None) -> Dataset:
+    """The needed columns, as their files hold them. Official splits: those the section lists."""
     written = {"train": section.train, "val": section.val, "test": section.test}
     files = {split: columns for split in SPLITS if (columns := written[split]) is not None}
     official = tuple(files)
-    splits = {split: _read(section.root, split, files[split]) for split in parts_to_read(official, wanted)}
+    splits = {split: _read(section.root, split, files[split], needed) for split in parts_to_read(official, wanted)}
     return Dataset(splits, official, {}, f"arrays in {section.root}")
 
 
-def _read(root: str, split: str, files: Mapping[str, str]) -> Table:
+def _read(root: str, split: str, files: Mapping[str, str], needed: Collection[str] | None) -> Table:
     columns: dict[str, np.ndarray] = {}
-    for column, written in files.items():
+    chosen = [column for column in files if needed is None or column in needed] or list(files)[:1]
+    for column in chosen:
+        written = files[column]
         name, member = split_member(written)
         array = read_array(Path(root, name), member)
         if array.ndim == 0:
             raise DataError(f"{written} (column {column}, {split}): a single value; the first axis must count examples")
         columns[column] = array
-    return Table(columns)
+    rows = np.arange(len(columns[chosen[0]]))
+    others = tuple(column for column in files if column not in columns)
+    return Table(columns, RowNames([""], np.zeros(1, np.int64), rows), others=others)
 
 
 def split_member(written: str) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ import io
 import pickle
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ft.core.config.schema import ImageInput, NamedData
+from ft.core.config.schema import NamedData
 from ft.core.data.outline import KNOWN
 from ft.core.data.sources.download import download
 from ft.core.data.sources.files import read_bytes
@@ -56,7 +56,7 @@ FORMS = {
 }
 
 
-def load(section: NamedData, pictures: Mapping[str, ImageInput], wanted: set[str] | None) -> Dataset:  # noqa: ARG001
+def load(section: NamedData, needed: Collection[str] | None, wanted: set[str] | None) -> Dataset:  # noqa: ARG001
     """Columns image, uint8 (N, 32, 32, 3), and label. Official splits: train and test."""
     official = ("train", "test")
     parts = parts_to_read(official, wanted)

@@ -5,13 +5,13 @@ Read from the installed package's file; importing scikit-learn for it would take
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from ft.core.config.schema import DigitsData, ImageInput
+from ft.core.config.schema import DigitsData
 from ft.core.data.outline import DIGITS
 from ft.core.data.sources.files import read_bytes
 from ft.core.data.table import Dataset, Table
@@ -20,7 +20,7 @@ from ft.core.errors import MissingExtraError
 BRIGHTEST = 16  # the file counts inked pixels in cells of 4 x 4
 
 
-def load(section: DigitsData, pictures: Mapping[str, ImageInput], wanted: set[str] | None) -> Dataset:  # noqa: ARG001
+def load(section: DigitsData, needed: Collection[str] | None, wanted: set[str] | None) -> Dataset:  # noqa: ARG001
     """Columns image, uint8 (1797, 8, 8) scaled to 0..255, and digit. Raises MissingExtraError without scikit-learn."""
     spec = find_spec("sklearn")
     folders = list(spec.submodule_search_locations or ()) if spec else []

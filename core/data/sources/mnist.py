@@ -5,11 +5,11 @@ MNIST: LeCun et al. 1998. Fashion-MNIST: Xiao et al. 2017. Kuzushiji-MNIST: Clan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ft.core.config.schema import ImageInput, NamedData
+from ft.core.config.schema import NamedData
 from ft.core.data.outline import KNOWN
 from ft.core.data.sources.download import download
 from ft.core.data.sources.files import read_array
@@ -20,7 +20,7 @@ PREFIXES = {"train": "train", "test": "t10k"}
 KINDS = ("images-idx3", "labels-idx1")
 
 
-def load(section: NamedData, pictures: Mapping[str, ImageInput], wanted: set[str] | None) -> Dataset:  # noqa: ARG001
+def load(section: NamedData, needed: Collection[str] | None, wanted: set[str] | None) -> Dataset:  # noqa: ARG001
     """Columns image, uint8 (N, 28, 28), and the label. Official splits: train and test."""
     official = tuple(PREFIXES)
     parts = parts_to_read(official, wanted)

@@ -20,8 +20,10 @@ Direction = Literal["max", "min"]
 class Decoded:
     """Raw outputs in the user's terms.
 
-    prediction: (B,); the index of the class, int64, or the number in the user's units, float32.
-    probabilities: float32 (B, K) in 0..1, rows sum to 1; None for a number.
+    prediction: category: the index of the class, int64 (B,). labels: 1 where a label is given, uint8 (B, K). number:
+        in the user's units, float32 (B,). ranking: the column of the item that comes first, int64 (B,).
+    probabilities: float32 (B, K) in 0..1. category: of the classes, rows sum to 1. labels: of each label on its own.
+        None for a number and a ranking.
     """
 
     prediction: Tensor
@@ -31,8 +33,11 @@ class Decoded:
 class Head(Protocol):
     """One output of the model.
 
+    Targets have one row per example: (B,) of a category or a number, (B, K) of labels, (B, C) of a ranking.
+
     name: the output column's.
-    size: how many values per example the model gives, the length of `raw`'s last axis.
+    size: how many values per example the model gives, the length of `raw`'s last axis; of a ranking 1 per item, and
+        raw is (B, C) for C items.
     weight: the share of this output's loss in the total.
     main_metric: what chooses the best checkpoint when the experiment does not say.
     higher_is_better: whether a larger main metric is the better one.
@@ -45,13 +50,13 @@ class Head(Protocol):
     higher_is_better: bool
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
-        """The loss summed over the batch: raw (B, size) of any float type, targets (B,) -> scalar float32.
+        """The loss summed over the batch: raw (B, size) of any float type, targets (B, ...) -> scalar float32.
 
         Sums over any pieces of a batch, added and divided by their added denominators, equal the mean over the batch.
         """
 
     def denominator(self, targets: Tensor) -> Tensor:
-        """What the summed loss is divided by: targets (B,) -> scalar float32 on their device; no host sync."""
+        """What the summed loss is divided by: targets (B, ...) -> scalar float32 on their device; no host sync."""
 
     def decode(self, raw: Tensor) -> Decoded:
         """raw (B, size) -> answers in the user's terms."""
@@ -60,7 +65,7 @@ class Head(Protocol):
         """Fresh sums for one split."""
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
-        """Add a batch, raw (B, size) and targets (B,), to sums that `scores()` gave."""
+        """Add a batch, raw (B, size) and targets (B, ...), to sums that `scores()` gave."""
 
     def metric_names(self) -> list[str]:
         """Every metric this head can report, `loss` included."""

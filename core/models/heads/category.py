@@ -18,7 +18,7 @@ from torch.nn import functional
 from ft.core.config.schema import CategoryOutput
 from ft.core.config.suggest import nearest
 from ft.core.errors import ConfigError, Problem
-from ft.core.metrics.classification import CategoryScores, asked_top_k, default_top_k, metric_names
+from ft.core.metrics.classification import BY_ORDER, CategoryScores, asked_top_k, default_top_k, metric_names
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
 
@@ -31,6 +31,8 @@ class CategoryHead:
     label_smoothing: share of the target spread evenly over all classes, 0 to below 1.
     class_weights: one per class, positive; the mean loss then divides by the weights of the targets, as torch does.
     top_k: which top-k accuracies to report; left out: top-5 above five classes.
+    positive: of two classes the index of the one that sensitivity, auroc and average precision speak of.
+    by_order: of more than two classes, which of auroc and average_precision to report.
     """
 
     main_metric = "accuracy"
@@ -46,6 +48,8 @@ class CategoryHead:
         class_weights: Sequence[float] | None = None,
         weight: float = 1.0,
         top_k: Sequence[int] | None = None,
+        positive: int = 1,
+        by_order: Sequence[str] = (),
     ) -> None:
         assert not binary or len(classes) == 2, f"one logit for {len(classes)} classes"
         assert class_weights is None or len(class_weights) == len(classes), "a weight per class"
@@ -57,13 +61,15 @@ class CategoryHead:
         self._smoothing = label_smoothing
         self._class_weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self._top_k = default_top_k(len(classes)) if top_k is None else tuple(top_k)
+        self._positive = positive
+        self._by_order = tuple(by_order)
 
     @classmethod
     def from_settings(
         cls, name: str, settings: CategoryOutput, state: Mapping[str, Any], asked: Iterable[str] = ()
     ) -> CategoryHead:
-        """As `make_head` says. Raises ConfigError for binary cross-entropy over other than two classes, and for
-        weights of classes that do not exist."""
+        """As `make_head` says. Raises ConfigError for binary cross-entropy or a positive class of other than two
+        classes, and for weights of classes, or a positive class, that do not exist."""
         classes = list(state["classes"])
         binary = settings.loss == "binary_cross_entropy"
         if binary and len(classes) != 2:
@@ -77,6 +83,8 @@ class CategoryHead:
             class_weights=_resolved_weights(name, settings, classes, state),
             weight=settings.weight,
             top_k=sorted({*default_top_k(len(classes)), *asked_top_k(asked, len(classes))}),
+            positive=_positive(name, settings, classes),
+            by_order=[metric for metric in BY_ORDER if metric in asked],
         )
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
@@ -102,13 +110,13 @@ class CategoryHead:
         return Decoded(probabilities.argmax(dim=1), probabilities)
 
     def scores(self) -> CategoryScores:
-        return CategoryScores(self.classes, self._top_k)
+        return CategoryScores(self.classes, self._top_k, positive=self._positive, by_order=self._by_order)
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(self._logits(raw), targets)
 
     def metric_names(self) -> list[str]:
-        return ["loss", *metric_names(self._top_k)]
+        return ["loss", *metric_names(len(self.classes), self._top_k, self._by_order)]
 
     def direction(self, metric: str) -> Direction:
         return "min" if metric == "loss" else "max"
@@ -137,7 +145,8 @@ def _resolved_weights(
         case "balanced":
             return balanced_weights(state["counts"])
         case named:
-            problems = [_unknown_class(name, given, classes) for given in named if given not in classes]
+            unknown = [given for given in named if given not in classes]
+            problems = [_unknown_class(name, given, classes, ("class_weights", given)) for given in unknown]
             if problems:
                 raise ConfigError(*problems)
             return [named.get(one, 1.0) for one in classes]
@@ -152,8 +161,20 @@ def balanced_weights(counts: Sequence[int]) -> list[float]:
     return [total / (len(counts) * max(1, count)) for count in counts]
 
 
-def _unknown_class(name: str, given: str, classes: Sequence[str]) -> Problem:
+def _positive(name: str, settings: CategoryOutput, classes: Sequence[str]) -> int:
+    """The index of the positive class, the second unless the settings say."""
+    if settings.positive is None:
+        return 1
+    if settings.positive not in classes:
+        raise ConfigError(_unknown_class(name, settings.positive, classes, ("positive",)))
+    if len(classes) != 2:
+        message = f"positive speaks of two classes and {name} has {len(classes)}; leave it out"
+        raise ConfigError(Problem(message, ("outputs", name, "positive")))
+    return classes.index(settings.positive)
+
+
+def _unknown_class(name: str, given: str, classes: Sequence[str], where: Sequence[str]) -> Problem:
     near = nearest(given, classes)
     shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
     hint = f"did you mean {near}?" if near else f"the classes are {shown}"
-    return Problem(f"{given} is not a class of {name}; {hint}", ("outputs", name, "class_weights", given))
+    return Problem(f"{given} is not a class of {name}; {hint}", ("outputs", name, *where))

@@ -98,4 +98,4 @@ class NumberHead:
         return ["loss", *METRICS]
 
     def direction(self, metric: str) -> Direction:
-        return "max" if metric == "r2" else "min"
+        return "max" if metric in ("r2", "spearman") else "min"

@@ -15,6 +15,7 @@ from ft.core.config.schema import ModelSection
 from ft.core.errors import ConfigError
 from ft.core.models.build import build_network
 from ft.core.models.describe import describe
+from ft.core.models.forms import InputForm
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,9 @@ def test_numbers_reach_the_parts_of_a_network_built_from_layers() -> None:
         {"Linear": {"out_features": 6, "activation": "PReLU"}},
         "Linear",
     ]
-    network = build_network(ModelSection(layers=layers), {"x": (6,)}, {"y": 3}, torch.device("cpu"))
+    network = build_network(
+        ModelSection(layers=layers), {"x": InputForm("vector", (6,))}, {"y": 3}, torch.device("cpu")
+    )
     report = freeze(network.units, network.module, "0.1,1")
     assert frozen(network.module) == {
         "residual_0.1.weight",
@@ -257,7 +260,9 @@ def test_the_guides_first_three_units_freeze_and_count_though_two_have_no_parame
         "Flatten",
         "Linear",
     ]
-    network = build_network(ModelSection(layers=layers), {"x": (1, 28, 28)}, {"y": 10}, torch.device("cpu"))
+    network = build_network(
+        ModelSection(layers=layers), {"x": InputForm("image", (1, 28, 28))}, {"y": 10}, torch.device("cpu")
+    )
     report = freeze(network.units, network.module, [0, 1, 2])
     assert [row.matched for row in report.rows] == [("conv2d_0",), ("maxpool2d_1",), ("flatten_2",)]
     assert (report.frozen_parameters, report.total_parameters) == (320, 54410)

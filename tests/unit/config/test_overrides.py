@@ -10,7 +10,7 @@ from experiments import load_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ft.core.config.schema import Experiment
+from ft.core.config.schema import Experiment, Split
 from ft.core.errors import ConfigError
 
 FILE = """
@@ -101,7 +101,7 @@ def test_another_source_replaces_the_data_wherever_it_stands_on_the_line() -> No
             "source": "mnist",
             "root": "x",
             "download": True,
-            "split": {"val": None, "test": None, "stratify": True, "seed": 0},
+            "split": Split().model_dump(),
         }
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 from ft.core.data import decode
 from ft.core.data.columns.image import ImageColumn, read_picture
+from ft.core.data.table import Values
 from ft.core.errors import DataError
 
 
@@ -98,7 +101,16 @@ def test_loose_files_and_arrays_take_the_same_path(tmp_path: Path) -> None:
     column = ImageColumn((1, 8, 8), (0.0,), (1.0,))
     loose = read_picture(tmp_path / "a.png", column)
     assert np.array_equal(loose.numpy(), decode.fit_all(pixels[None], (1, 8, 8))[0])
-    assert np.array_equal(loose.numpy(), decode.read_all([tmp_path / "a.png"], (8, 8), 1)[0])
+    in_a_column = column.encode(Values(np.array(["a.png"]), "photo", "test", folder=tmp_path))
+    assert isinstance(in_a_column, Tensor)
+    assert torch.equal(loose, in_a_column[0])
+
+
+def test_grey_is_told_by_the_head_of_a_file(tmp_path: Path) -> None:
+    kinds = {"L": True, "LA": True, "1": True, "I;16": True, "RGB": False, "RGBA": False, "P": False}
+    for mode, grey in kinds.items():
+        Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+        assert decode.is_grey(tmp_path / "a.png") == grey, mode
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor
 
-from ft.core.config.schema import Affine, Erase, ImageAugment, ImageInput
-from ft.core.data.columns import fit_column
+from ft.core.config.schema import (
+    Affine,
+    CategoryInput,
+    Erase,
+    ImageAugment,
+    ImageInput,
+    NumberInput,
+    VectorInput,
+)
+from ft.core.data import packed
+from ft.core.data.augment import Draws
+from ft.core.data.columns import Column, fit_column
+from ft.core.data.files import Files
 from ft.core.data.loader import Batch, Examples, Loader
+from ft.core.data.stored import Ragged, Stored, take
 from ft.core.data.table import Values
+from ft.core.errors import DataError
 
 CPU = torch.device("cpu")
 AUGMENT = ImageAugment(crop=2, flip=True, affine=Affine(degrees=20, translate=0.1), erase=Erase())
@@ -117,3 +136,219 @@ def test_a_cuda_device_gets_the_same_order_and_almost_the_same_pixels(
         assert b.targets["row"].is_cuda
         assert torch.equal(a.examples, b.examples)
         torch.testing.assert_close(b.inputs["image"].cpu(), a.inputs["image"], atol=1e-3, rtol=1e-3)
+
+
+# ---------------------------------------------------------------- many small columns
+
+
+def table(n: int = 37) -> tuple[Examples, dict[str, Column]]:
+    """Numbers, vectors and categories in turn, and two targets of each type."""
+    rng = np.random.default_rng(0)
+    made = {
+        "age": (NumberInput(type="number"), rng.normal(40, 9, n)),
+        "town": (CategoryInput(type="category"), np.array(list("abc"))[rng.integers(0, 3, n)]),
+        "lab": (VectorInput(type="vector"), rng.normal(size=(n, 2, 3))),
+        "job": (CategoryInput(type="category"), np.array(list("xy"))[rng.integers(0, 2, n)]),
+        "pay": (NumberInput(type="number"), rng.normal(1, 2, n)),
+    }
+    fitted = {name: fit_column(settings, Values(array, name, "train")) for name, (settings, array) in made.items()}
+    targets = {
+        "first": torch.arange(n),
+        "share": torch.rand(n),
+        "second": torch.arange(n) * 2,
+        "many": torch.rand(n, 4).round(),
+    }
+    examples = Examples({name: stored for name, (_, stored) in fitted.items()}, targets, None, n)
+    return examples, {name: column for name, (column, _) in fitted.items()}
+
+
+def test_columns_gathered_together_are_those_gathered_and_prepared_one_by_one() -> None:
+    examples, columns = table()
+    for batch in Loader(examples, columns, CPU, batch_size=8, shuffle=True).epoch(0):
+        assert list(batch.inputs) == ["age", "town", "lab", "job", "pay"]
+        assert list(batch.targets) == ["first", "share", "second", "many"]
+        for name, found in batch.inputs.items():
+            expected = columns[name].prepare(take(examples.inputs[name], batch.examples))
+            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+            assert torch.equal(found, expected), name
+        for name, found in batch.targets.items():
+            assert torch.equal(found, examples.targets[name][batch.examples]), name
+
+
+def test_what_never_changes_is_prepared_once_and_what_is_too_large_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, columns = table()
+    counted = {name: CountingColumn(column) for name, column in columns.items()}
+    plain = list(Loader(examples, counted, CPU, batch_size=8).epoch(0))
+    assert {column.calls for column in counted.values()} == {1}
+    monkeypatch.setattr(packed, "LIMIT", 0)
+    one_by_one = list(Loader(examples, counted, CPU, batch_size=8).epoch(0))
+    assert {column.calls for column in counted.values()} == {1 + 5}, "five batches of eight"
+    for a, b in zip(plain, one_by_one, strict=True):
+        for name, found in a.inputs.items():
+            assert torch.equal(found, b.inputs[name])
+
+
+class CountingColumn:
+    """A column that counts how often it prepares."""
+
+    kind, fixed = "counting", True
+
+    def __init__(self, column: Column) -> None:
+        self.column, self.calls, self.draws = column, 0, False
+        self.shape, self.cardinality = column.shape, column.cardinality
+        self.augment = getattr(column, "augment", None)
+
+    def encode(self, values: Values) -> Stored:
+        return self.column.encode(values)
+
+    def prepare(self, stored: Tensor, draws: Draws | None = None) -> Tensor:
+        self.calls += 1
+        self.draws |= draws is not None
+        return self.column.prepare(stored, draws)
+
+    def to_state(self) -> dict[str, Any]:
+        return self.column.to_state()
+
+
+def test_draws_are_made_only_where_a_column_changes_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CountingColumn, "fixed", False)
+    for changes in (None, AUGMENT):
+        array = np.zeros((4, 8, 8), np.uint8)
+        column, stored = fit_column(ImageInput(type="image", augment=changes), Values(array, "image", "train"))
+        counting = CountingColumn(column)
+        list(
+            Loader(
+                Examples({"image": stored}, {}, None, 4), {"image": counting}, CPU, batch_size=2, augment=True
+            ).epoch(0)
+        )
+        assert counting.draws == (changes is not None)
+
+
+# ---------------------------------------------------------------- rows of different lengths
+
+
+class Tokens:
+    """The plainest column of ragged rows."""
+
+    kind, fixed, shape, cardinality = "text", False, (9,), 50
+
+    def encode(self, values: Values) -> Stored:
+        raise NotImplementedError
+
+    def prepare(self, stored: Tensor, draws: Draws | None = None) -> Tensor:  # noqa: ARG002
+        return stored
+
+    def to_state(self) -> dict[str, Any]:
+        return {"type": "text"}
+
+
+def sentences(**options: Any) -> Loader:
+    lengths = np.random.default_rng(0).integers(0, 30, 200)
+    stored = Ragged.of(lengths, np.arange(1, lengths.sum() + 1))
+    examples = Examples({"text": stored}, {"row": torch.arange(200)}, None, 200)
+    return Loader(examples, {"text": Tokens()}, CPU, **{"batch_size": 16, **options})
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_hold_sentences_of_like_length_and_say_which_they_are(shuffle: bool) -> None:
+    loader = sentences(shuffle=shuffle)
+    stored = loader.examples.inputs["text"]
+    assert isinstance(stored, Ragged)
+    widths = 0
+    seen = []
+    for batch in loader.epoch(1):
+        for row, tokens in zip(batch.examples.tolist(), batch.inputs["text"], strict=True):
+            assert tokens[tokens > 0].tolist() == stored.row(row).tolist()
+        assert torch.equal(batch.targets["row"], batch.examples)
+        widths += batch.inputs["text"].numel()
+        seen += batch.examples.tolist()
+    assert sorted(seen) == list(range(200))
+    assert widths < 1.25 * int(stored.lengths.sum()), "the last, short batch is of any lengths"
+
+
+def test_in_order_keeps_rows_as_they_lie() -> None:
+    batches = list(sentences(in_order=True).epoch(0))
+    assert torch.cat([batch.examples for batch in batches]).tolist() == list(range(200))
+
+
+@pytest.mark.parametrize("start", [1, 7, 12])
+def test_a_resumed_epoch_of_sentences_goes_on_as_it_would_have(start: int) -> None:
+    whole = list(sentences(shuffle=True, seed=3).epoch(2))
+    resumed = list(sentences(shuffle=True, seed=3).epoch(2, start))
+    assert len(resumed) == len(whole) - start
+    for a, b in zip(whole[start:], resumed, strict=True):
+        assert torch.equal(a.inputs["text"], b.inputs["text"])
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Callable[..., Loader]:
+    """A loader of 23 files that are read when needed."""
+    pixels = np.random.default_rng(0).integers(0, 256, (23, 8, 6, 3), dtype=np.uint8)
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    values = Values(np.array([f"{n}.png" for n in range(23)]), "image", "train", folder=tmp_path)
+
+    def make(keep: Any = "files", **options: Any) -> Loader:
+        settings = ImageInput(type="image", size=(8, 6), keep=keep, augment=AUGMENT)
+        column, stored = fit_column(settings, values)
+        examples = Examples({"image": stored}, {"row": torch.arange(23)}, None, 23)
+        return Loader(
+            examples, {"image": column}, CPU, **{"batch_size": 5, "shuffle": True, "augment": True, **options}
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("start", [0, 2, 4, 5])
+def test_files_read_ahead_give_the_batches_of_pictures_in_memory(photos: Callable[..., Loader], start: int) -> None:
+    lazy, kept = list(photos("files").epoch(1, start)), list(photos("memory").epoch(1, start))
+    assert len(lazy) == len(kept) == 5 - start
+    assert all(same(a, b) for a, b in zip(lazy, kept, strict=True))
+
+
+def test_the_next_two_batches_are_read_while_one_is_used(photos: Callable[..., Loader]) -> None:
+    loader = photos(shuffle=False)
+    files = loader.examples.inputs["image"]
+    assert isinstance(files, Files)
+    taken: list[int] = []
+    original = files.take
+
+    def watched(rows: Tensor) -> Tensor:
+        found = original(rows)
+        taken.append(int(rows[0]))
+        return found
+
+    files.take = watched  # type: ignore[method-assign]
+    epoch = loader.epoch(0)
+    next(epoch)
+    for _ in range(200):
+        if len(taken) == 3:
+            break
+        time.sleep(0.01)
+    assert taken == [0, 5, 10], "this batch and two more, no further"
+    epoch.close()  # type: ignore[attr-defined]
+
+
+def test_a_file_that_breaks_comes_out_as_the_error_it_is(photos: Callable[..., Loader], tmp_path: Path) -> None:
+    loader = photos(shuffle=False)
+    (tmp_path / "17.png").write_bytes(b"no longer a picture")
+    seen: list[int] = []
+    with pytest.raises(DataError, match=r"column image, train row 17: .*17\.png: cannot be read as a picture"):
+        list(map(seen.extend, (batch.examples.tolist() for batch in loader.epoch(0))))
+    assert seen == list(range(15)), "what comes before it is served"
+    assert not threads()
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def test_no_thread_is_left_when_an_epoch_is_given_up(photos: Callable[..., Loader]) -> None:
+    epoch = photos().epoch(0)
+    next(epoch)
+    assert threads()
+    epoch.close()  # type: ignore[attr-defined]
+    assert not threads()

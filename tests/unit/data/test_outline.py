@@ -92,6 +92,119 @@ def test_a_column_cannot_be_what_goes_in_and_what_comes_out(
     assert error.value.problems[0].path == ("outputs", "y")
 
 
+def test_shapes_and_cardinalities_of_settings_are_those_that_the_data_give(
+    data_section: Make, input_column: Make, output_column: Make, tmp_path: Path
+) -> None:
+    """What a fitted column says of itself, beside what was said before it was fitted."""
+    (tmp_path / "a.csv").write_text("n,a,b,d,t,y\n1,2,3,2024-05-31,two words,u\n2,,4,,word,v\n")
+    inputs = {
+        "n": input_column(type="number"),
+        "flagged": input_column(type="number", column="a", missing="flag"),
+        "v": input_column(type="vector", columns=["n", "b"]),
+        "w": input_column(type="vector", columns=["n", "a"], missing="flag"),
+        "d": input_column(type="date", missing="flag"),
+        "t": input_column(type="text", tokens="bytes", max_length=20),
+    }
+    section = data_section(source="table", root=str(tmp_path), train="a.csv")
+    outputs = {"y": output_column(type="category")}
+    known, data = outline(section, inputs, outputs), prepare_data(section, inputs, outputs)
+    assert {name: column.shape for name, column in data.inputs.items()} == dict(known.input_shapes)
+    indices = {name: column.cardinality for name, column in data.inputs.items() if column.cardinality is not None}
+    assert indices == known.cardinalities == {"t": 258}
+    assert known.classes == {"y": None}
+
+
+def test_what_is_unknown_of_names_and_words_is_none_and_floats_have_no_cardinality(
+    data_section: Make, input_column: Make, output_column: Make
+) -> None:
+    kinds = {"c": {"type": "category"}, "s": {"type": "set"}, "t": {"type": "text", "max_length": 9}}
+    sound = input_column(type="audio", seconds=1, rate=8000, mels=40, hop_ms=10)
+    known = outline(
+        data_section(source="table", train="a.csv"),
+        {name: input_column(**settings) for name, settings in kinds.items()} | {"sound": sound},
+        {"y": output_column(type="labels", classes=["u", "v"]), "z": output_column(type="labels")},
+    )
+    assert known.cardinalities == {"c": None, "s": None, "t": None}
+    assert known.input_shapes == {"c": (), "s": (8,), "t": (9,), "sound": (1, 40, 101)}
+    assert known.classes == {"y": ("u", "v"), "z": None}
+
+
+def test_folders_of_sounds_and_names_that_tell_columns(
+    data_section: Make, input_column: Make, output_column: Make
+) -> None:
+    sounds = {"audio": input_column(type="audio", seconds=1)}
+    _, outputs = settle_columns(data_section(source="audio_folder", root="x"), sounds, None)
+    assert set(outputs) == {"label"}
+    told = data_section(source="audio_folder", root="x", names="{digit}_{speaker}_{index}")
+    with pytest.raises(ConfigError, match="file names tell digit, speaker, index; write which comes out") as error:
+        settle_columns(told, sounds, None)
+    assert error.value.problems[0].path == ("outputs",)
+    both = {name: output_column(type="category") for name in ("digit", "speaker")}
+    assert settle_columns(told, sounds, both)[1] == both
+    with pytest.raises(ConfigError, match="has no column label, it has audio, digit, speaker, index"):
+        settle_columns(told, sounds, {"label": output_column(type="category")})
+
+
+def test_a_table_takes_what_is_written_and_fills_nothing_in(
+    data_section: Make, input_column: Make, output_column: Make
+) -> None:
+    section = data_section(source="table", train="a.csv")
+    inputs, outputs = {"anything": input_column(type="number")}, {"y": output_column(type="number")}
+    assert settle_columns(section, inputs, outputs) == (inputs, outputs)
+    with pytest.raises(ConfigError) as error:
+        settle_columns(section, None, None)
+    assert {problem.path for problem in error.value.problems} == {("inputs",), ("outputs",)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "path", "message"),
+    [
+        (
+            {"a": {"type": "number", "column": "c"}},
+            {"b": {"type": "number", "column": "c"}},
+            ("outputs", "b"),
+            "is an input",
+        ),
+        (
+            {"v": {"type": "vector", "columns": ["a", "b"]}},
+            {"b": {"type": "number"}},
+            ("outputs", "b"),
+            "is an input too",
+        ),
+        ({"a": {"type": "number", "column": "c"}}, {"a": {"type": "number"}}, ("outputs", "a"), "is called a too"),
+        (
+            {"v": {"type": "vector", "columns": ["a"], "column": "b"}},
+            {"y": {"type": "number"}},
+            ("inputs", "v", "columns"),
+            "has column and columns",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_told_at_its_place(
+    data_section: Make, input_column: Make, output_column: Make, inputs: Any, outputs: Any, path: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        settle_columns(
+            data_section(source="table", train="a.csv"),
+            {name: input_column(**settings) for name, settings in inputs.items()},
+            {name: output_column(**settings) for name, settings in outputs.items()},
+        )
+    assert [problem.path for problem in error.value.problems] == [path]
+
+
+def test_a_ranking_names_two_categories_among_the_inputs(
+    data_section: Make, input_column: Make, output_column: Make
+) -> None:
+    inputs = {"user": input_column(type="category"), "item": input_column(type="number")}
+    wrong = output_column(type="ranking", user="usr", item="item", item_inputs=["x"], column="y")
+    with pytest.raises(ConfigError) as error:
+        settle_columns(data_section(source="table", train="a.csv"), inputs, {"r": wrong})
+    found = {problem.path[2:]: problem.message for problem in error.value.problems}
+    assert set(found) == {("column",), ("user",), ("item",), ("item_inputs", 0)}
+    assert "did you mean user?" in found["user",]
+    assert "item is a number; expected a category" in found["item",]
+
+
 def test_the_outline_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
     code = "import sys, ft.core.data.outline; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ft.core.data.columns import column_from_state
+from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import Data, prepare_data, prepare_with
 from ft.core.errors import ConfigError, DataError
 
@@ -49,6 +50,14 @@ def arrays(tmp_path: Path, data_section: Make, input_column: Make, output_column
 
 def rows_of(data: Data, split: str) -> list[int]:
     return data.examples[split].targets["row"].long().tolist()
+
+
+def judged(
+    section: Any, data: Data, only: str, trained_on: Any = None, inputs: Any = None, outputs: Any = None
+) -> Data:
+    """prepare_with, with the settings that the columns were fitted by. trained_on: their section, if another."""
+    into, out_of = settle_columns(trained_on or section, inputs, outputs)
+    return prepare_with(section, data.inputs, data.outputs, {**into, **out_of}, only={only})
 
 
 def numbered(n: int = 100, **more: Any) -> dict[str, Any]:
@@ -89,7 +98,7 @@ def test_a_checkpoint_reads_the_split_that_training_set_aside(arrays: Make) -> N
         for side in (data.inputs, data.outputs)
     ]
     for split in ("val", "test"):
-        again = prepare_with(section, columns[0], columns[1], only={split})
+        again = prepare_with(section, columns[0], columns[1], {**inputs, **outputs}, only={split})
         assert list(again.examples) == [split]
         assert again.splits == ("train", "val", "test")
         assert again.fingerprints[split] == data.fingerprints[split]
@@ -99,7 +108,7 @@ def test_a_checkpoint_reads_the_split_that_training_set_aside(arrays: Make) -> N
 def test_a_split_that_there_is_not_is_left_out_and_the_others_are_told(arrays: Make) -> None:
     section, inputs, outputs = arrays(numbered(), {"x": "number"}, {"row": "number"}, split={"val": 10})
     data = prepare_data(section, inputs, outputs)
-    again = prepare_with(section, data.inputs, data.outputs, only={"test"})
+    again = judged(section, data, "test", inputs=inputs, outputs=outputs)
     assert not again.examples
     assert again.splits == ("train", "val")
 
@@ -123,7 +132,7 @@ def test_evaluating_the_test_reads_its_files_alone(tmp_path: Path, data_section:
     data = prepare_data(section, None, None)
     for file in tmp_path.glob("train-*"):
         file.unlink()
-    again = prepare_with(section, data.inputs, data.outputs, only={"test"})
+    again = judged(section, data, "test")
     assert again.fingerprints["test"] == data.fingerprints["test"]
 
 
@@ -136,15 +145,18 @@ def test_folders_in_another_order_or_with_classes_missing_meet_by_name(
     for name in ("ant", "bee", "cow"):
         write_pictures(tmp_path / "first" / name)
     section = data_section(source="image_folder", root=str(tmp_path / "first"))
-    data = prepare_data(section, {"image": input_column(type="image", size=4)}, None)
+    inputs = {"image": input_column(type="image", size=4)}
+    data = prepare_data(section, inputs, None)
     write_pictures(tmp_path / "second" / "test" / "cow", 2)
     write_pictures(tmp_path / "second" / "test" / "bee", 1)
     other = data_section(source="image_folder", root=str(tmp_path / "second"))
-    again = prepare_with(other, data.inputs, data.outputs, only={"test"})
+    again = judged(other, data, "test", inputs=inputs)
     assert again.examples["test"].targets["label"].tolist() == [1, 2, 2]
     write_pictures(tmp_path / "second" / "test" / "dog", 1)
-    with pytest.raises(DataError, match=r"row 3 \(test/dog/0\.png\): 'dog' is none of the classes ant, bee, cow"):
-        prepare_with(other, data.inputs, data.outputs, only={"test"})
+    with pytest.raises(
+        DataError, match=r"column label, test, test/dog/0\.png: 'dog' is none of the classes ant, bee, cow"
+    ):
+        judged(other, data, "test", inputs=inputs)
 
 
 def test_a_picture_sources_columns_stand_for_the_checkpoints_own(
@@ -152,24 +164,26 @@ def test_a_picture_sources_columns_stand_for_the_checkpoints_own(
 ) -> None:
     """A model trained on MNIST has an output called digit; a folder of digits calls it label."""
     images, _ = write_mnist(tmp_path / "idx")
-    data = prepare_data(data_section(source="mnist", root=str(tmp_path / "idx")), None, None)
+    digits = data_section(source="mnist", root=str(tmp_path / "idx"))
+    data = prepare_data(digits, None, None)
     for label in ("7", "3"):
         folder = tmp_path / "png" / "test" / label
         folder.mkdir(parents=True)
         Image.fromarray(images[int(label)]).save(folder / "a.png")
     section = data_section(source="image_folder", root=str(tmp_path / "png"))
-    again = prepare_with(section, data.inputs, data.outputs, only={"test"}).examples["test"]
+    again = judged(section, data, "test", digits).examples["test"]
     assert again.targets["digit"].tolist() == [3, 7]
     assert torch.equal(again.inputs["image"][:, 0], torch.from_numpy(images[[3, 7]]))
 
 
 def test_integers_of_arrays_are_the_digits_of_the_classes(tmp_path: Path, data_section: Make, write_mnist: Any) -> None:
     write_mnist(tmp_path / "idx")
-    data = prepare_data(data_section(source="mnist", root=str(tmp_path / "idx")), None, None)
+    digits = data_section(source="mnist", root=str(tmp_path / "idx"))
+    data = prepare_data(digits, None, None)
     np.savez(tmp_path / "a.npz", image=np.zeros((2, 28, 28), np.uint8), digit=np.array([[9], [4]]))
     files = {"image": "a.npz:image", "digit": "a.npz:digit"}
     section = data_section(source="arrays", root=str(tmp_path), train=files, test=files)
-    again = prepare_with(section, data.inputs, data.outputs, only={"test"})
+    again = judged(section, data, "test", digits)
     assert again.examples["test"].targets["digit"].tolist() == [9, 4]
 
 
@@ -205,6 +219,15 @@ def test_other_classes_behind_the_same_indices_are_another_fingerprint(arrays: M
     assert len(prints) == 2
 
 
+def test_the_same_tokens_for_other_words_are_another_fingerprint(arrays: Make) -> None:
+    words = np.array(["one", "two", "three three", "one two"] * 25)
+    prints = {
+        prepare_data(*arrays(numbered(t=texts), {"t": "text"}, {"kind": "category"})).fingerprint
+        for texts in (words, np.char.replace(words, "two", "twi"))
+    }
+    assert len(prints) == 2
+
+
 # ---------------------------------------------------------------- bad data
 
 
@@ -212,8 +235,8 @@ def test_other_classes_behind_the_same_indices_are_another_fingerprint(arrays: M
     ("change", "message"),
     [
         ({"kind": ["a"] * 100}, "column kind, train: every example is 'a'"),
-        ({"x": [float("nan")] + [0.0] * 99}, "column x, train row 0: nan is not a finite number"),
-        ({"x": ["1"] * 100}, "column x, train: the values are text"),
+        ({"x": [float("nan")] + [0.0] * 99}, "column x, train, row 1: a number is missing"),
+        ({"x": ["1"] * 99 + ["one"]}, "column x, train, row 100: 'one' is no number"),
         ({"x": np.zeros(99)}, "train: columns differ in length"),
         ({"kind": np.linspace(0, 1, 100)}, "categories are text or integers"),
     ],
@@ -225,7 +248,7 @@ def test_bad_data_are_one_clear_error(arrays: Make, change: dict[str, Any], mess
 
 def test_a_class_that_only_the_test_has_is_named(arrays: Make) -> None:
     test = {"x": [1.0, 2.0], "kind": ["a", "e"]}
-    with pytest.raises(DataError, match="column kind, test row 1: 'e' is none of the classes a, b, c, d"):
+    with pytest.raises(DataError, match="column kind, test, row 2: 'e' is none of the classes a, b, c, d"):
         prepare_data(*arrays(numbered(), {"x": "number"}, {"kind": "category"}, test=test))
 
 

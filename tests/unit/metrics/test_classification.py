@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as reference
+from strict_device import Strict
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ft.core.metrics.classification import CONFUSION_LIMIT, CategoryScores, asked_top_k, metric_names
 from ft.core.metrics.scores import Scores
 
 
-def scored(predictions: Tensor, targets: Tensor, top_k: Sequence[int] | None = None, batch: int = 1000) -> Scores:
-    sums = CategoryScores([f"class {index}" for index in range(predictions.shape[1])], top_k)
+def scored(
+    predictions: Tensor, targets: Tensor, top_k: Sequence[int] | None = None, batch: int = 1000, **options: Any
+) -> Scores:
+    sums = CategoryScores([f"class {index}" for index in range(predictions.shape[1])], top_k, **options)
     for some, of_them in zip(predictions.split(batch), targets.split(batch), strict=True):
         sums.update(some, of_them)
     return sums.compute()
@@ -47,7 +49,7 @@ def expected(targets: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
     return values
 
 
-@given(classes=st.integers(2, 12), count=st.integers(1, 60), seed=st.integers(0, 2**32), batch=st.integers(1, 60))
+@given(classes=st.integers(3, 12), count=st.integers(1, 60), seed=st.integers(0, 2**32), batch=st.integers(1, 60))
 def test_metrics_equal_those_of_scikit_learn(classes: int, count: int, seed: int, batch: int) -> None:
     logits, targets = random_answers(classes, count, seed)
     scores = scored(logits, targets, top_k=(), batch=batch)
@@ -132,7 +134,7 @@ def test_a_class_ruled_out_by_minus_infinity_is_an_honest_answer() -> None:
 def test_without_examples_every_metric_is_nan_and_the_interval_is_everything() -> None:
     scores = CategoryScores(["a", "b"]).compute()
     assert all(math.isnan(value) for value in scores.metrics.values())
-    assert scores.intervals["accuracy"] == (0.0, 1.0)
+    assert set(scores.intervals.values()) == {(0.0, 1.0)}
     assert scores.count == 0
 
 
@@ -149,17 +151,6 @@ def test_very_many_classes_are_scored_without_the_matrix() -> None:
     assert scores.metrics == pytest.approx(want, abs=1e-12)
 
 
-class Strict(TorchDispatchMode):
-    """Refuses what MPS lacked, adding int64 by index, and what makes a GPU wait for the host."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        assert name not in ("_local_scalar_dense", "nonzero", "bincount"), f"{name} waits for the device"
-        if name in ("index_add", "index_add_", "scatter_add", "scatter_add_", "index_put", "index_put_"):
-            assert args[0].dtype in (torch.float32, torch.int32), f"{name} of {args[0].dtype}"
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize("classes", [10, CONFUSION_LIMIT + 1])
 def test_an_update_uses_only_what_every_device_can_do_without_waiting(classes: int) -> None:
     logits, targets = random_answers(classes, 20, seed=7)
@@ -171,16 +162,105 @@ def test_an_update_uses_only_what_every_device_can_do_without_waiting(classes: i
 def test_counts_stay_exact_beyond_what_int32_can_count() -> None:
     sums = CategoryScores(["a", "b"])
     sums.update(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
-    sums.load_state_dict({name: value * 2**31 for name, value in sums.state_dict().items()})
+    sums.load_state_dict(sums.state_dict() | {"confusion": sums.state_dict()["confusion"] * 2**31})
     sums.update(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
     assert sums.compute().count == 2**31 + 1
 
 
 def test_the_names_said_beforehand_are_the_names_reported() -> None:
     logits, targets = random_answers(9, 20, seed=6)
-    assert list(scored(logits, targets, top_k=(3, 5)).metrics) == metric_names((3, 5))
+    found = scored(logits, targets, top_k=(3, 5), by_order=["auroc"])
+    assert list(found.metrics) == metric_names(9, (3, 5), ["auroc"])
+    logits, targets = random_answers(2, 20, seed=6)
+    assert list(scored(logits, targets).metrics) == metric_names(2, ())
 
 
 def test_top_k_is_asked_for_by_its_name_and_only_where_it_says_something() -> None:
     asked = ["accuracy", "top3", "digit/top2", "top1", "top10", "top99", "stop4", "top03"]
     assert asked_top_k(asked, classes=10) == (2, 3)
+
+
+# ---------------------------------------------------------------- two classes
+
+
+def two_classes(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Logits (N, 2) on a coarse grid, so that many tie, and targets with both classes."""
+    random = torch.Generator().manual_seed(seed)
+    targets = torch.randint(0, 2, (count,), generator=random)
+    targets[:2] = torch.tensor([0, 1])
+    return (torch.randn(count, 2, generator=random) * 2).round() / 2 + torch.eye(2)[targets], targets
+
+
+@given(count=st.integers(2, 60), seed=st.integers(0, 2**32), positive=st.integers(0, 1), batch=st.integers(1, 60))
+def test_the_four_scores_of_two_classes_are_scikit_learns(count: int, seed: int, positive: int, batch: int) -> None:
+    logits, targets = two_classes(count, seed)
+    truth, answers = (targets == positive).numpy(), logits.double().softmax(1)[:, positive].numpy().round(12)
+    chosen = logits.argmax(1).numpy() == positive
+    scores = scored(logits, targets, batch=batch, positive=positive)
+    assert scores.metrics["auroc"] == pytest.approx(reference.roc_auc_score(truth, answers), abs=1e-12)
+    assert scores.metrics["average_precision"] == pytest.approx(reference.average_precision_score(truth, answers))
+    assert scores.metrics["sensitivity"] == pytest.approx(reference.recall_score(truth, chosen))
+    assert scores.metrics["specificity"] == pytest.approx(reference.recall_score(~truth, ~chosen))
+    assert scores.positive == f"class {positive}"
+    assert scores.notes == (f"positive: class {positive}",)
+
+
+def test_the_rates_of_two_classes_have_wilsons_intervals() -> None:
+    logits, targets = two_classes(70, seed=3)
+    scores = scored(logits, targets)
+    for name, index in (("sensitivity", 1), ("specificity", 0)):
+        support = int((targets == index).sum())
+        want = binomtest(round(scores.metrics[name] * support), support).proportion_ci(method="wilson")
+        assert scores.intervals[name] == pytest.approx(want, abs=1e-12)
+
+
+def test_a_split_of_one_class_only_measures_half_and_says_so() -> None:
+    scores = scored(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 0]))
+    assert scores.metrics["specificity"] == 0.5
+    assert all(math.isnan(scores.metrics[name]) for name in ("auroc", "average_precision", "sensitivity"))
+    assert scores.intervals.keys() == {"accuracy", "sensitivity", "specificity"}
+    assert scores.notes[1] == "no example is class 1, so auroc and average_precision are NaN"
+
+
+def test_certain_answers_keep_their_order_where_probabilities_would_round_to_one() -> None:
+    logits = torch.tensor([[0.0, 40.0], [0.0, 60.0], [0.0, 50.0]])
+    assert scored(logits, torch.tensor([0, 1, 1])).metrics["auroc"] == 1.0
+
+
+def test_an_answer_of_nan_leaves_no_order_to_judge() -> None:
+    logits, targets = two_classes(20, seed=4)
+    logits[3, 0] = math.nan
+    scores = scored(logits, targets)
+    assert math.isnan(scores.metrics["auroc"])
+    assert scores.nonfinite == 1
+
+
+@given(classes=st.integers(3, 7), seed=st.integers(0, 2**32), batch=st.integers(1, 60))
+def test_asked_for_more_classes_have_scikit_learns_means_of_one_against_the_rest(
+    classes: int, seed: int, batch: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    targets = torch.arange(4 * classes) % classes
+    logits = torch.randn(len(targets), classes, generator=random) + torch.eye(classes)[targets]
+    scores = scored(logits, targets, batch=batch, by_order=["auroc", "average_precision"])
+    shares, truth = logits.double().softmax(1).numpy(), np.eye(classes)[targets]
+    assert scores.metrics["auroc"] == pytest.approx(reference.roc_auc_score(targets, shares, multi_class="ovr"))
+    assert scores.metrics["average_precision"] == pytest.approx(reference.average_precision_score(truth, shares))
+
+
+def test_classes_that_a_split_lacks_are_left_out_of_the_means_and_that_is_said() -> None:
+    logits, targets = random_answers(5, 40, seed=8)
+    targets = targets % 3
+    scores = scored(logits, targets, by_order=["auroc"])
+    shares = logits.double().softmax(1).numpy()
+    each = [reference.roc_auc_score(targets == index, shares[:, index]) for index in range(3)]
+    assert scores.metrics["auroc"] == pytest.approx(np.mean(each))
+    assert "average_precision" not in scores.metrics
+    assert scores.notes == ("auroc: mean over 3 of 5 classes, each against the rest",)
+
+
+def test_several_classes_keep_nothing_unless_asked() -> None:
+    logits, targets = random_answers(5, 40, seed=8)
+    sums = CategoryScores([str(index) for index in range(5)])
+    sums.update(logits, targets)
+    assert set(sums.state_dict()) == {"confusion", "within"}

@@ -37,6 +37,7 @@ def expected(predictions: Tensor, targets: Tensor) -> dict[str, float]:
         "mse": reference.mean_squared_error(truth, answers),
         "rmse": reference.root_mean_squared_error(truth, answers),
         "r2": reference.r2_score(truth, answers),
+        "spearman": stats.spearmanr(truth, answers).statistic,
     }
 
 
@@ -78,11 +79,18 @@ def test_one_nan_makes_the_errors_nan_and_is_counted() -> None:
     assert scores.intervals == {}
 
 
+def test_a_constant_answer_has_no_rank_correlation() -> None:
+    _, targets = random_numbers(20, seed=2)
+    assert math.isnan(scored(torch.ones(20), targets).metrics["spearman"])
+    assert math.isnan(scored(targets, torch.ones(20)).metrics["spearman"])
+
+
 def test_an_infinite_answer_is_not_left_out() -> None:
     predictions, targets = random_numbers(20, seed=2)
     predictions[3] = math.inf
     scores = scored(predictions, targets)
     assert scores.metrics["mae"] == math.inf
+    assert scores.metrics["spearman"] > 0.5  # infinity has a place in the order
     assert scores.metrics["r2"] == -math.inf
     assert scores.nonfinite == 1
 

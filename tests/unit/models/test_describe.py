@@ -9,11 +9,14 @@ import torch
 from ft.core.config.schema import ModelSection
 from ft.core.models.build import build_network
 from ft.core.models.describe import count_parameters, describe
+from ft.core.models.forms import InputForm
 from ft.core.models.network import Network
 
 
 def build(layers: list[Any], shape: tuple[int, ...] = (1, 28, 28), device: str = "cpu") -> Network:
-    return build_network(ModelSection(layers=layers), {"x": shape}, {"y": 10}, torch.device(device))
+    return build_network(
+        ModelSection(layers=layers), {"x": InputForm("vector", shape)}, {"y": 10}, torch.device(device)
+    )
 
 
 GUIDE: list[Any] = [

@@ -10,13 +10,19 @@ import torch
 from ft.core.config.schema import ModelSection
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.build import build_network
+from ft.core.models.forms import InputForm
 
 LAYERS = ("model", "layers")
 
 
-def problems(layers: list[Any], shape: tuple[int, ...] = (1, 28, 28), **more: Any) -> list[Problem]:
+def form(shape: tuple[int, ...]) -> InputForm:
+    """Numbers of that shape; one of 11 indices where it has no axis."""
+    return InputForm("vector", shape) if shape else InputForm("category", (), 11)
+
+
+def problems(layers: list[Any], shape: tuple[int, ...] = (1, 28, 28)) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
-        build_network(ModelSection(layers=layers), {"x": shape}, {"y": 10}, torch.device("meta"), **more)
+        build_network(ModelSection(layers=layers), {"x": form(shape)}, {"y": 10}, torch.device("meta"))
     return list(caught.value.problems)
 
 
@@ -107,7 +113,7 @@ def test_all_slips_of_names_and_arguments_are_found_at_once() -> None:
         ),
         (
             {"repeat": {"times": 2, "layers": [{"Tanh": {"name": "act"}}]}},
-            "inner parts are numbered; only entries of model.layers have a name",
+            "inner parts are numbered; only entries of model.layers and model.body have a name",
         ),
         (
             {"residual": [{"ReLU": {"inplace": True}}]},
@@ -154,8 +160,7 @@ def test_two_layers_of_one_name_are_refused() -> None:
             "Kernel",
         ),
         (["Linear"], (), "0", "()", "an Embedding has to come first"),
-        ([{"Embedding": 3}, "Linear"], (4,), "0", "(4)", "looks up a category's index"),
-        ([{"Embedding": 3}, "Linear"], (), "0", "()", "it needs num_embeddings"),
+        ([{"Embedding": 3}, "Linear"], (4,), "0", "(4)", "looks up the index of a category"),
         ([{"GRU": 3}, "Linear"], (4,), "0", "(4)", "it wants (steps, features)"),
         ([{"MultiheadAttention": 2}, "Linear"], (4,), "0", "(4)", "it wants (steps, features)"),
         ([{"Softmax": 0}, "Linear"], (4,), "0", "(4)", "dim 0 is the batch"),
@@ -177,7 +182,7 @@ def test_a_layer_that_does_not_fit_names_number_shape_and_wish(
 def test_a_misfit_is_found_with_the_same_words_with_and_without_weights(device: str) -> None:
     layers = [{"Conv2d": {"out_channels": 3, "kernel_size": 3, "groups": 2}}, "Flatten", "Linear"]
     with pytest.raises(ConfigError) as caught:
-        build_network(ModelSection(layers=layers), {"x": (1, 8, 8)}, {"y": 10}, torch.device(device))
+        build_network(ModelSection(layers=layers), {"x": form((1, 8, 8))}, {"y": 10}, torch.device(device))
     assert "layer 0: Conv2d" in str(caught.value)
     assert "in_channels must be divisible by groups" in str(caught.value)
 
@@ -190,7 +195,7 @@ def test_a_residual_whose_shapes_differ_says_both_and_a_shortcut_that_does_fit()
     assert "[Conv2d: {out_channels: 8, kernel_size: 1, stride: 2}]" in found.message
     shortcut = [{"Conv2d": {"out_channels": 8, "kernel_size": 1, "stride": 2}}]
     mended = [{"residual": {"layers": branch, "shortcut": shortcut}}, "Flatten", "Linear"]
-    build_network(ModelSection(layers=mended), {"x": (3, 9, 9)}, {"y": 10}, torch.device("meta"))
+    build_network(ModelSection(layers=mended), {"x": form((3, 9, 9))}, {"y": 10}, torch.device("meta"))
 
 
 def test_branches_that_cannot_be_joined_say_their_shapes() -> None:
@@ -211,9 +216,9 @@ def test_an_answer_with_too_many_axes_suggests_flatten() -> None:
     assert "the network gives (4, 26, 10) for each example, the output needs (10); put Flatten" in found.message
 
 
-def test_layers_with_several_inputs_or_outputs_point_to_python() -> None:
+def test_layers_with_several_inputs_or_outputs_point_to_encoders() -> None:
     section = ModelSection(layers=["Linear"])
     with pytest.raises(ConfigError, match=r"one input; this experiment has 2 \(a, b\)"):
-        build_network(section, {"a": (1,), "b": (2,)}, {"y": 1}, torch.device("meta"))
+        build_network(section, {"a": form((1,)), "b": form((2,))}, {"y": 1}, torch.device("meta"))
     with pytest.raises(ConfigError, match=r"one output; this experiment has 2 \(y, z\)"):
-        build_network(section, {"a": (1,)}, {"y": 1, "z": 1}, torch.device("meta"))
+        build_network(section, {"a": form((1,))}, {"y": 1, "z": 1}, torch.device("meta"))

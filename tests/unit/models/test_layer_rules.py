@@ -13,6 +13,7 @@ from torch import nn
 from ft.core.config.schema import ModelSection
 from ft.core.errors import ConfigError
 from ft.core.models.build import build_network
+from ft.core.models.forms import InputForm
 from ft.core.models.layer_rules import layer_names, refusal
 
 CLASSES = sorted(
@@ -26,7 +27,7 @@ OWN_SHAPES: dict[str, tuple[int, ...]] = {
     "RNN": (5, 4),
     "MultiheadAttention": (5, 4),
     "TransformerEncoderLayer": (5, 4),
-    "Embedding": (),
+    "EmbeddingBag": (5,),
     "PixelShuffle": (4, 8, 8),
     "PixelUnshuffle": (4, 8, 8),
     "ChannelShuffle": (4, 8, 8),
@@ -41,6 +42,7 @@ NEEDED: dict[str, Any] = {
     "ChannelShuffle": 2,
     "CrossMapLRN2d": 2,
     "Embedding": {"num_embeddings": 3, "embedding_dim": 4},
+    "EmbeddingBag": {"num_embeddings": 3, "embedding_dim": 4},
     "Fold": {"output_size": [5, 5], "kernel_size": 2},
     "GRU": 3,
     "GroupNorm": 2,
@@ -81,19 +83,21 @@ def arguments(name: str) -> Any:
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_class_of_torch_nn_is_a_layer_or_refused_with_a_reason(name: str) -> None:
     shape = OWN_SHAPES.get(name) or SHAPES.get(name[-2:], () if name == "Embedding" else (16,))
+    indices = 3 if name.startswith("Embedding") else None
+    form = InputForm("category" if indices else "vector", shape, indices)
     layers = [{name: arguments(name)}, "Flatten", {"Linear": {"name": "end"}}]
     section = ModelSection(layers=layers)
     if name not in layer_names():
         assert refusal(name)
         with pytest.raises(ConfigError, match=f"^{name} "):
-            build_network(section, {"x": shape}, {"y": 3}, torch.device("cpu"))
+            build_network(section, {"x": form}, {"y": 3}, torch.device("cpu"))
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of some of its own old forms
-        network = build_network(section, {"x": shape}, {"y": 3}, torch.device("cpu"))
-        sketch = build_network(section, {"x": shape}, {"y": 3}, torch.device("meta"))
+        network = build_network(section, {"x": form}, {"y": 3}, torch.device("cpu"))
+        sketch = build_network(section, {"x": form}, {"y": 3}, torch.device("meta"))
     assert [unit.output_shape for unit in sketch.units] == [unit.output_shape for unit in network.units]
-    x = torch.rand(2, *shape) if shape else torch.tensor([0, 2])
+    x = torch.randint(indices, (2, *shape)) if indices else torch.rand(2, *shape)
     made = network.units[0].modules[0]
     assert isinstance(made, getattr(nn, name))
     assert network({"x": x})["y"].shape == (2, 3)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ft.core.config.schema import ModelSection
 from ft.core.models.build import build_network
+from ft.core.models.forms import InputForm
 from ft.core.models.network import Network
 
 CPU = torch.device("cpu")
@@ -25,9 +26,15 @@ GUIDE: list[Any] = [
 
 
 def build(
-    layers: list[Any], shape: tuple[int, ...], outputs: int = 10, device: torch.device = CPU, **more: Any
+    layers: list[Any],
+    shape: tuple[int, ...],
+    outputs: int = 10,
+    device: torch.device = CPU,
+    cardinality: int | None = None,
 ) -> Network:
-    return build_network(ModelSection(layers=layers), {"x": shape}, {"y": outputs}, device, **more)
+    return build_network(
+        ModelSection(layers=layers), {"x": InputForm("vector", shape, cardinality)}, {"y": outputs}, device
+    )
 
 
 def guide_by_hand() -> nn.Sequential:
@@ -138,7 +145,7 @@ def test_a_vector_goes_through_linear_layers() -> None:
 
 
 def test_a_category_reaches_embedding_as_an_index() -> None:
-    network = build([{"Embedding": 8}, "Linear"], (), outputs=3, cardinalities={"x": 11})
+    network = build([{"Embedding": 8}, "Linear"], (), outputs=3, cardinality=11)
     table = network.module.get_submodule("embedding_0")
     assert (table.num_embeddings, table.embedding_dim) == (11, 8)
     assert network({"x": torch.tensor([0, 10])})["y"].shape == (2, 3)

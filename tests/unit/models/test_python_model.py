@@ -12,6 +12,7 @@ import torch
 from ft.core.config.schema import ModelSection
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.build import build_network
+from ft.core.models.forms import InputForm
 from ft.core.models.network import Network
 
 PYTHON = ("model", "python")
@@ -40,10 +41,10 @@ import torch
 from torch import nn
 
 class Two(nn.Module):
-    def __init__(self, num_outputs):
+    def __init__(self, num_outputs, num_embeddings):
         super().__init__()
         self.picture = nn.Flatten()
-        self.user = nn.Embedding(5, 3)
+        self.user = nn.Embedding(num_embeddings, 3)
         self.digit = nn.Linear(4 + 3, num_outputs["digit"])
         self.age = nn.Linear(4 + 3, num_outputs["age"])
 
@@ -51,22 +52,22 @@ class Two(nn.Module):
         x = torch.cat([self.picture(image), self.user(user)], 1)
         return {"digit": self.digit(x), "age": self.age(x)}
 
-def build(num_outputs):
-    return Two(num_outputs)
+def build(num_outputs, num_embeddings):
+    return Two(num_outputs, num_embeddings)
 """
 
 
 def build(
     folder: Path,
     text: str,
-    inputs: dict[str, tuple[int, ...]] | None = None,
+    inputs: dict[str, InputForm] | None = None,
     outputs: dict[str, int] | None = None,
     name: str = "build",
     **args: Any,
 ) -> Network:
     (folder / "net.py").write_text(text)
     section = ModelSection(python=f"{folder}/net.py:{name}", args=args)
-    return build_network(section, inputs or {"x": (4,)}, outputs or {"y": 3}, torch.device("cpu"))
+    return build_network(section, inputs or {"x": InputForm("vector", (4,))}, outputs or {"y": 3}, torch.device("cpu"))
 
 
 def problem(*given: Any, **args: Any) -> Problem:
@@ -84,7 +85,7 @@ def test_children_are_the_units_and_loose_parameters_belong_to_the_first(tmp_pat
         (2, "head", "Linear", (3,)),
     ]
     assert network.units[0].prefixes == ("body", "scale")
-    assert network.last_prefixes == ("head",)
+    assert network.last_layer("y") == ("head",)
     assert network.code_sha256 == hashlib.sha256((tmp_path / "net.py").read_bytes()).hexdigest()
 
 
@@ -100,8 +101,8 @@ def test_trying_the_network_out_changes_neither_generator_nor_buffers(tmp_path: 
 
 
 def test_several_inputs_go_by_name_and_several_outputs_come_as_a_dict(tmp_path: Path) -> None:
-    shapes: dict[str, tuple[int, ...]] = {"image": (1, 2, 2), "user": ()}
-    network = build(tmp_path, TWO, shapes, {"digit": 10, "age": 1})
+    forms = {"image": InputForm("image", (1, 2, 2)), "user": InputForm("category", (), 5)}
+    network = build(tmp_path, TWO, forms, {"digit": 10, "age": 1})
     answer = network({"user": torch.tensor([1, 4]), "image": torch.rand(2, 1, 2, 2)})
     assert {name: tuple(value.shape) for name, value in answer.items()} == {"digit": (2, 10), "age": (2, 1)}
     assert [unit.name for unit in network.units] == ["picture", "user", "digit", "age"]
@@ -166,7 +167,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
 def test_a_checkpoint_is_never_built_by_other_code(tmp_path: Path) -> None:
     trained = build(tmp_path, NET)
     section = ModelSection(python=f"{tmp_path}/net.py:build")
-    wanted = section, {"x": (4,)}, {"y": 3}, torch.device("cpu")
+    wanted = section, {"x": InputForm("vector", (4,))}, {"y": 3}, torch.device("cpu")
     again = build_network(*wanted, code_sha256=trained.code_sha256)
     assert again.code_sha256 == trained.code_sha256
     (tmp_path / "net.py").write_text("raise RuntimeError('this ran')\n")
@@ -187,5 +188,6 @@ def test_a_tensor_for_several_outputs_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_missing_function_are_named(tmp_path: Path) -> None:
     assert "has no built; did you mean build?" in problem(tmp_path, NET, name="built").message
+    section, forms = ModelSection(python=f"{tmp_path}/other.py:f"), {"x": InputForm("vector", (4,))}
     with pytest.raises(ConfigError, match=r"there is no file .*other\.py"):
-        build_network(ModelSection(python=f"{tmp_path}/other.py:f"), {"x": (4,)}, {"y": 3}, torch.device("cpu"))
+        build_network(section, forms, {"y": 3}, torch.device("cpu"))

@@ -257,3 +257,35 @@ def test_facts_of_the_run_are_there() -> None:
         "- The last layer is new.",
     ):
         assert line in text.splitlines()
+
+
+def test_the_notes_of_scores_stand_below_their_table_and_say_which_split_they_are_of() -> None:
+    val = replace(category(90), positive="cat", notes=("positive: cat",))
+    test = replace(category(80), positive="cat", notes=("positive: cat", "no example is dog|wolf"))
+    text = render(replace(REPORT, scores={"val": {"animal": val}, "test": {"animal": test}}))
+    section = text.split("## Scores\n")[1].split("\n## ")[0]
+    assert section.strip().splitlines()[-2:] == ["- positive: cat", "- test split: no example is dog\\|wolf"]
+
+
+def test_labels_have_rows_of_their_own_and_no_confusion() -> None:
+    scores = replace(category(80), confusion=None, classes=None)
+    text = render(replace(REPORT, scores={"test": {"animal": scores}}))
+    assert tables(text, "Labels")[0] == ["label", "precision", "recall", "F1", "examples"]
+    assert "Confusion" not in headings(text)
+
+
+def test_a_ranking_counts_users() -> None:
+    scores = Scores({"ndcg@10": 0.1}, count=943, unit="users", notes=("ties: the earlier item first",))
+    report = replace(REPORT, main={"film": MainMetric("ndcg@10", True)}, scores={"test": {"film": scores}})
+    text = render(report)
+    assert "**ndcg@10 0.1000** on the test split (943 users)." in text
+    assert "- ties: the earlier item first" in text.splitlines()
+
+
+def test_what_the_data_lacked_and_what_weights_were_learned_is_told() -> None:
+    text = render(replace(REPORT, data_notes=("column age, train: 177 of 712 missing",), loss_weights={"animal": 1.5}))
+    assert "## Data\n\n- column age, train: 177 of 712 missing\n" in text
+    assert tables(text, "Learned weights of the losses")[1] == ["animal", "1.5000"]
+    bare = headings(render(REPORT))
+    assert "Data" not in bare
+    assert "Learned weights of the losses" not in bare

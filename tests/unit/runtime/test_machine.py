@@ -32,11 +32,9 @@ def test_facts_are_plain_values_and_true() -> None:
     assert "fp32" in facts["devices"][-1]["fast_precisions"]
 
 
-def test_facts_take_no_time_and_import_no_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_import_no_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)  # an import would fail
-    start = time.process_time()
-    machine.facts()
-    assert time.process_time() - start < 0.3
+    assert machine.facts()["torch"] == torch.__version__
 
 
 def test_gpus_are_listed_first_with_memory_and_fast_precisions(monkeypatch: pytest.MonkeyPatch) -> None:

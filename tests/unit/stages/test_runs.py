@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,3 +66,19 @@ def test_asking_whether_a_folder_can_be_made_makes_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="is no folder"):
         check_writable(tmp_path / "file" / "runs")
+
+
+def test_a_metric_that_is_no_number_is_null_in_the_file_and_nan_again_when_read(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "a", "train")
+    run.update(metrics={"auroc": math.nan, "f1": 0.5}, evaluations={"test": {"auroc": math.nan}}, main_metrics=["f1"])
+
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    written = json.loads((run.path / "status.json").read_text(), parse_constant=refused)
+    assert written["metrics"] == {"auroc": None, "f1": 0.5}
+    status = run.status()
+    assert status.metrics["f1"] == 0.5
+    assert math.isnan(status.metrics["auroc"])
+    assert math.isnan(status.evaluations["test"]["auroc"])
+    assert status.main_metrics == ["f1"]

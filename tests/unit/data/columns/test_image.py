@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from PIL import Image
 from ft.core.config.schema import ImageAugment, ImageInput, Normalization
 from ft.core.data.augment import Draws
 from ft.core.data.columns import column_from_state, fit_column
-from ft.core.data.columns.image import ImageColumn
+from ft.core.data.columns.image import ImageColumn, probe
+from ft.core.data.files import Files
+from ft.core.data.stored import take
 from ft.core.data.table import Values
 from ft.core.errors import ConfigError, DataError
 
@@ -28,6 +31,7 @@ def values(array: Any, split: str = "train") -> Values:
 def fit(array: Any, **settings: Any) -> tuple[ImageColumn, torch.Tensor]:
     column, stored = fit_column(ImageInput(type="image", **settings), values(array))
     assert isinstance(column, ImageColumn)
+    assert isinstance(stored, torch.Tensor)
     return column, stored
 
 
@@ -148,3 +152,76 @@ def test_earlier_statistics_stay_where_they_are_fitted_and_the_channels_agree() 
 def test_what_is_no_picture_is_refused_with_a_way_out(array: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit(array)
+
+
+# ---------------------------------------------------------------- files
+
+
+def save(folder: Path, *pictures: np.ndarray) -> Values:
+    for number, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return Values(np.array([f"{number}.png" for number in range(len(pictures))]), "photo", "train", folder=folder)
+
+
+def test_files_become_what_arrays_of_their_pixels_do(tmp_path: Path) -> None:
+    pictures = noise(6, 10, 18, 3)
+    paths = save(tmp_path, *pictures)
+    for size in ((10, 18), (5, 5)):
+        settings = ImageInput(type="image", size=size)
+        from_files, stored = ImageColumn.fit(settings, paths)
+        from_arrays, expected = ImageColumn.fit(settings, values(pictures))
+        assert from_files == from_arrays
+        assert isinstance(stored, torch.Tensor)
+        assert isinstance(expected, torch.Tensor)
+        assert torch.equal(stored, expected)
+
+
+def test_files_read_when_needed_give_the_same_as_kept_ones(tmp_path: Path) -> None:
+    paths = save(tmp_path, *noise(6, 10, 10, 3))
+    kept, in_memory = ImageColumn.fit(ImageInput(type="image", size=8, keep="memory"), paths)
+    lazy, files = ImageColumn.fit(ImageInput(type="image", size=8, keep="files"), paths)
+    assert isinstance(files, Files)
+    assert isinstance(in_memory, torch.Tensor)
+    assert (lazy.shape, lazy.mean, lazy.std) == (kept.shape, kept.mean, kept.std)
+    assert torch.equal(files.take(torch.tensor([4, 1])), in_memory[[4, 1]])
+    assert isinstance(ImageColumn.from_state(lazy.to_state()).encode(paths), Files), "judged as it was trained"
+
+
+def test_states_of_before_files_could_stay_files_still_load() -> None:
+    state = {"type": "image", "shape": [1, 2, 2], "mean": [0.5], "std": [0.25]}
+    assert ImageColumn.from_state(state) == ImageColumn((1, 2, 2), (0.5,), (0.25,))
+
+
+@pytest.mark.parametrize("keep", ["memory", "files"])
+def test_grey_files_stay_grey_unless_one_has_colour_or_the_settings_say_so(tmp_path: Path, keep: Any) -> None:
+    grey = [*noise(4, 6, 6)]
+    settings = ImageInput(type="image", size=6, keep=keep)
+    assert ImageColumn.fit(settings, save(tmp_path, *grey))[0].shape == (1, 6, 6)
+    assert ImageColumn.fit(settings.model_copy(update={"channels": 3}), save(tmp_path, *grey))[0].shape == (3, 6, 6)
+    column, stored = ImageColumn.fit(settings, save(tmp_path, *grey, noise(6, 6, 3)))
+    assert column.shape == (3, 6, 6)
+    assert np.array_equal(take(stored, torch.tensor([2]))[0].numpy(), np.repeat(grey[2][None], 3, axis=0))
+
+
+def test_files_without_a_size_name_the_setting_that_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pictures in files need a size, e\.g\. .*photo.*size: 64") as error:
+        ImageColumn.fit(ImageInput(type="image"), save(tmp_path, noise(4, 4)))
+    assert error.value.problems[0].path == ("inputs", "photo", "size")
+
+
+def test_files_that_cannot_be_read_are_found_by_row_and_named(tmp_path: Path) -> None:
+    paths = save(tmp_path, *noise(5, 8, 8, 3))
+    whole = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(whole[: len(whole) // 2])  # its head is sound
+    (tmp_path / "3.png").unlink()
+    settings = ImageInput(type="image", size=4)
+    faults = probe(paths, settings)
+    assert list(faults) == [1, 3]
+    assert "cannot be read as a picture" in faults[1]
+    assert "no such file" in faults[3]
+    assert probe(values(noise(3, 4, 4)), settings) == {}
+    with pytest.raises(DataError, match=r"column photo, train row 3: .*3\.png: no such file"):
+        ImageColumn.fit(settings, paths)
+    column = ImageColumn((3, 4, 4), (0.0,) * 3, (1.0,) * 3)
+    with pytest.raises(DataError, match=r"column photo, train row 1: .*1\.png: cannot be read as a picture"):
+        column.encode(paths)

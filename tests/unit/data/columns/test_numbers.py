@@ -65,10 +65,14 @@ def test_earlier_statistics_stay_where_they_are_fitted() -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        ([1.0, float("nan"), float("inf")], r"price, train row 1: nan is not a finite number \(and 1 rows more\)"),
+        (
+            [1.0, float("nan"), float("nan")],
+            r"price, train row 1: a number is missing \(and 1 rows more\).*missing: flag",
+        ),
+        ([1.0, float("inf"), -float("inf")], r"price, train row 1: inf is not a finite number \(and 1 rows more\)"),
         ([1.0, 1e39], "row 1: 1e[+]39 is not a finite number; fill in"),
         (np.array([1, None]), "Python objects"),
-        (["1", "2"], "text"),
+        (["1", "two", "3,5"], r"price, train row 1: 'two' is no number \(and 1 rows more\)"),
         ([[1.0, 2.0]], r"shape \(2,\); a number is one value"),
     ],
 )
@@ -83,5 +87,5 @@ def test_a_vector_has_several_values_and_the_same_shape_in_every_split() -> None
     column, _ = fit_column(VectorInput(type="vector"), values([[1.0, 2.0]]))
     with pytest.raises(DataError, match=r"price, test: each example has shape \(3,\), in training it was \(2,\)"):
         column.encode(values([[1.0, 2.0, 3.0]], split="test"))
-    with pytest.raises(DataError, match="row 0: nan"):
+    with pytest.raises(DataError, match="row 0: a number is missing"):
         column.encode(values([[1.0, float("nan")]]))

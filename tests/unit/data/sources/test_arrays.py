@@ -21,7 +21,7 @@ def test_columns_come_from_files_of_any_form(tmp_path: Path, data_section: Secti
     np.save(tmp_path / "y.npy", np.array(["a", "b", "a"]))
     np.savez(tmp_path / "z.npz", weight=np.array([1.0, 2.0, 3.0]))
     train = {"x": "x-idx", "y": "y.npy", "z": "z.npz:weight"}
-    dataset = load(data_section(source="arrays", root=str(tmp_path), train=train, test=train), {})
+    dataset = load(data_section(source="arrays", root=str(tmp_path), train=train, test=train))
     columns = dataset.splits["test"].columns
     assert columns["x"].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert columns["y"].tolist() == ["a", "b", "a"]
@@ -32,9 +32,9 @@ def test_columns_come_from_files_of_any_form(tmp_path: Path, data_section: Secti
 def test_only_the_wanted_splits_are_read(tmp_path: Path, data_section: Section) -> None:
     np.save(tmp_path / "test.npy", np.arange(3))
     section = data_section(source="arrays", root=str(tmp_path), train={"x": "no.npy"}, test={"x": "test.npy"})
-    assert set(load(section, {}, {"test"}).splits) == {"test"}
+    assert set(load(section, None, {"test"}).splits) == {"test"}
     with pytest.raises(DataError, match=r"no\.npy: no such file"):
-        load(section, {}, {"val"})
+        load(section, None, {"val"})
 
 
 def test_columns_of_different_length_are_named(tmp_path: Path, data_section: Section) -> None:
@@ -42,7 +42,7 @@ def test_columns_of_different_length_are_named(tmp_path: Path, data_section: Sec
     np.save(tmp_path / "y.npy", np.zeros(1199))
     section = data_section(source="arrays", root=str(tmp_path), train={"x": "x.npy", "y": "y.npy"})
     with pytest.raises(DataError, match="train: columns differ in length: x has 1,200, y has 1,199"):
-        load(section, {})
+        load(section)
 
 
 def test_nothing_at_all_and_a_single_value_are_refused(tmp_path: Path, data_section: Section) -> None:
@@ -50,7 +50,7 @@ def test_nothing_at_all_and_a_single_value_are_refused(tmp_path: Path, data_sect
     np.save(tmp_path / "one.npy", np.array(5))
     for name, message in (("empty", "train: no examples"), ("one", "the first axis must count examples")):
         with pytest.raises(DataError, match=message):
-            load(data_section(source="arrays", root=str(tmp_path), train={"x": f"{name}.npy"}), {})
+            load(data_section(source="arrays", root=str(tmp_path), train={"x": f"{name}.npy"}))
 
 
 @pytest.mark.parametrize(

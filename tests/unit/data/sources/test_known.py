@@ -27,7 +27,7 @@ Section = Callable[..., Any]
 
 
 def test_digits_are_scikit_learns_scaled_to_bytes_without_importing_it(data_section: Section) -> None:
-    dataset = load(data_section(source="digits"), {})
+    dataset = load(data_section(source="digits"))
     from sklearn.datasets import load_digits
 
     theirs = load_digits()
@@ -43,7 +43,7 @@ def test_digits_without_scikit_learn_say_what_to_install(
 ) -> None:
     monkeypatch.setattr("ft.core.data.sources.digits.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"ft\[demo\]"):
-        load(data_section(source="digits"), {})
+        load(data_section(source="digits"))
 
 
 # ---------------------------------------------------------------- the MNIST family
@@ -59,7 +59,7 @@ def test_mnist_is_found_in_every_usual_layout(
         for file in list((tmp_path / folder).iterdir()):
             Path(f"{file}.gz").write_bytes(gzip.compress(file.read_bytes()))
             file.unlink()
-    dataset = load(data_section(source="mnist", root=str(tmp_path)), {})
+    dataset = load(data_section(source="mnist", root=str(tmp_path)))
     assert np.array_equal(dataset.splits["train"].columns["image"], images)
     assert np.array_equal(dataset.splits["train"].columns["digit"], labels)
     assert len(dataset.splits["test"]) == 20
@@ -72,8 +72,7 @@ def test_sets_with_the_same_file_names_are_told_apart_by_their_folder(
     write_mnist(tmp_path / "MNIST" / "raw", train=30)
     write_mnist(tmp_path / "FashionMNIST" / "raw", train=40)
     sizes = [
-        len(load(data_section(source=name, root=str(tmp_path)), {}).splits["train"])
-        for name in ("mnist", "fashion_mnist")
+        len(load(data_section(source=name, root=str(tmp_path))).splits["train"]) for name in ("mnist", "fashion_mnist")
     ]
     assert sizes == [30, 40]
 
@@ -83,16 +82,16 @@ def test_a_single_split_needs_only_its_own_files(tmp_path: Path, data_section: S
     for file in tmp_path.glob("train-*"):
         file.unlink()
     section = data_section(source="mnist", root=str(tmp_path), download=False)
-    assert set(load(section, {}, {"test"}).splits) == {"test"}
+    assert set(load(section, None, {"test"}).splits) == {"test"}
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte"):
-        load(section, {}, {"val"})
+        load(section, None, {"val"})
 
 
 def test_missing_files_are_one_line_that_says_what_was_looked_for_and_where(
     tmp_path: Path, data_section: Section
 ) -> None:
     with pytest.raises(DataError) as error:
-        load(data_section(source="kmnist", root=str(tmp_path), download=False), {})
+        load(data_section(source="kmnist", root=str(tmp_path), download=False))
     message = str(error.value)
     assert "\n" not in message
     for part in ("t10k-labels-idx1-ubyte[.gz]", str(tmp_path / "KMNIST" / "raw"), "data.download"):
@@ -108,7 +107,7 @@ def test_a_failed_download_is_one_line_and_leaves_no_folder(
 
     monkeypatch.setattr(download, "import_torchvision", lambda: SimpleNamespace(datasets=SimpleNamespace(MNIST=fail)))
     with pytest.raises(DataError, match=r"train-images.*; and the download failed: .*no route to host") as error:
-        load(data_section(source="mnist", root=str(tmp_path / "new")), {})
+        load(data_section(source="mnist", root=str(tmp_path / "new")))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "new").exists()
 
@@ -128,7 +127,7 @@ def test_a_download_is_used_and_keeps_stdout_clean(
     monkeypatch.setattr(
         download, "import_torchvision", lambda: SimpleNamespace(datasets=SimpleNamespace(FashionMNIST=fetch))
     )
-    dataset = load(data_section(source="fashion_mnist", root=str(tmp_path)), {})
+    dataset = load(data_section(source="fashion_mnist", root=str(tmp_path)))
     assert len(dataset.splits["train"]) == 60
     assert dataset.classes["label"][9] == "Ankle boot"
     assert capsys.readouterr().out == ""
@@ -188,7 +187,7 @@ def test_cifar_is_read_in_every_form(tmp_path: Path, data_section: Section, form
         with tarfile.open(root / FORMS[form], "w:gz") as archive:
             archive.add(folder, form)
     source = "cifar100" if "100" in form else "cifar10"
-    dataset = load(data_section(source=source, root=str(root), download=False), {})
+    dataset = load(data_section(source=source, root=str(root), download=False))
     for split, rows in (("train", slice(0, 10)), ("test", slice(10, 12))):
         table = dataset.splits[split]
         assert np.array_equal(table.columns["image"], made.planes[rows].transpose(0, 2, 3, 1))
@@ -207,7 +206,7 @@ def test_a_pickled_batch_cannot_run_code(tmp_path: Path, data_section: Section) 
         (folder / name).write_bytes(content)
     (folder / "data_batch_3").write_bytes(pickle.dumps({"data": Attack(), "labels": [1]}, protocol=2))
     with pytest.raises(DataError, match=r"data_batch_3: is no batch of CIFAR pictures: it asks for .*mkdir"):
-        load(data_section(source="cifar10", root=str(tmp_path), download=False), {})
+        load(data_section(source="cifar10", root=str(tmp_path), download=False))
     assert not (tmp_path / "attacked").exists()
 
 
@@ -217,19 +216,19 @@ def test_damaged_cifar_files_are_named(tmp_path: Path, data_section: Section) ->
     for name, content in Cifar().files(folder.name).items():
         (folder / name).write_bytes(content[:-1] if name == "test.bin" else content)
     section = data_section(source="cifar100", root=str(tmp_path), download=False)
-    assert len(load(section, {}, {"train"}).splits["train"]) == 10
+    assert len(load(section, None, {"train"}).splits["train"]) == 10
     with pytest.raises(DataError, match=r"test\.bin: .* is it cut short"):
-        load(section, {})
+        load(section)
     for file in folder.iterdir():
         file.unlink()
     archive = tmp_path / "cifar-100-binary.tar.gz"
     archive.write_bytes(gzip.compress(b"no archive" * 1000))
     with pytest.raises(DataError, match=r"cifar-100-binary\.tar\.gz: cannot be read"):
-        load(section, {})
+        load(section)
     with tarfile.open(archive, "w:gz"):
         pass
     with pytest.raises(DataError, match=r"holds no cifar-100-binary/train\.bin"):
-        load(section, {})
+        load(section)
 
 
 def test_class_names_are_the_published_ones() -> None:

@@ -212,3 +212,33 @@ def test_a_top_k_named_in_the_experiment_is_reported() -> None:
     settings = CategoryOutput(type="category")
     head = make_head("digit", settings, {"classes": [str(index) for index in range(10)]}, ["accuracy", "digit/top3"])
     assert [name for name in head.metric_names() if name.startswith("top")] == ["top3", "top5"]
+
+
+def test_areas_of_several_classes_are_reported_when_this_output_asks() -> None:
+    settings = CategoryOutput(type="category")
+    head = make_head("animal", settings, {"classes": CLASSES}, ["animal/auroc", "colour/average_precision"])
+    assert head.metric_names() == ["loss", *head.scores().compute().metrics]
+    assert head.metric_names()[-1] == "auroc"
+
+
+def test_the_positive_class_is_the_second_unless_the_settings_name_it() -> None:
+    state = {"classes": ["ill", "well"]}
+    for positive, named in ((None, "well"), ("ill", "ill")):
+        head = make_head("state", CategoryOutput(type="category", positive=positive), state)
+        scores = head.scores()
+        head.update(scores, torch.tensor([[3.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0, 0]))
+        found = scores.compute()
+        assert found.positive == named
+        assert found.metrics["sensitivity" if named == "ill" else "specificity"] == pytest.approx(2 / 3)
+        assert head.metric_names() == ["loss", *found.metrics]
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive", "message"),
+    [(["ill", "well"], "il", "did you mean ill"), (CLASSES, "ant", "speaks of two classes and state has 5")],
+)
+def test_a_positive_class_that_cannot_be_is_refused(classes: list[str], positive: str, message: str) -> None:
+    settings = CategoryOutput(type="category", positive=positive)
+    with pytest.raises(ConfigError, match=message) as caught:
+        make_head("state", settings, {"classes": classes})
+    assert caught.value.problems[0].path == ("outputs", "state", "positive")

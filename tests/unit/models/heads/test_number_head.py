@@ -91,7 +91,7 @@ def test_the_main_metric_is_what_the_loss_minimises(loss: Literal["mse", "l1", "
     assert head.main_metric == ("rmse" if loss == "mse" else "mae")
     assert head.higher_is_better == (head.direction(head.main_metric) == "max")
     assert head.metric_names() == ["loss", *head.scores().compute().metrics]
-    assert [metric for metric in head.metric_names() if head.direction(metric) == "max"] == ["r2"]
+    assert [metric for metric in head.metric_names() if head.direction(metric) == "max"] == ["r2", "spearman"]
 
 
 # ---------------------------------------------------------------- from settings
@@ -113,6 +113,7 @@ def test_without_normalisation_targets_are_learned_as_they_are() -> None:
 
 @pytest.mark.parametrize("kind", sorted(HEADS))
 def test_every_head_of_the_table_can_be_made(kind: str) -> None:
-    settings = TypeAdapter(OutputColumn).validate_python({"type": kind})
+    needed = {"user": "user", "item": "film"} if kind == "ranking" else {}
+    settings = TypeAdapter(OutputColumn).validate_python({"type": kind, **needed})
     head = make_head("answer", settings, {"classes": ["a", "b", "c"], "mean": 0.0, "std": 1.0})
     assert head.name == "answer"

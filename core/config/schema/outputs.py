@@ -1,0 +1,82 @@
+"""The `outputs` section: what each column is that comes out; its type decides head, loss, decoding and metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ft.core.config.section import Count, Section
+
+
+class OutputSection(Section):
+    """What all outputs have in common."""
+
+    column: str | None = Field(None, description="its name in the data, where the output is called otherwise")
+    weight: float = Field(1.0, gt=0, description="this output's share in the total loss")
+
+
+class CategoryOutput(OutputSection):
+    """One of several classes."""
+
+    type: Literal["category"]
+    classes: list[str] | None = Field(None, min_length=2, description="left out: the source's, else the sorted values")
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = Field(
+        "cross_entropy", description="binary_cross_entropy: two classes, one logit for the second"
+    )
+    positive: str | None = Field(
+        None, description="of two classes, the one that sensitivity and precision-recall speak of; left out: the second"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="balanced: the inverse of each class's share; or class: weight, 1 where left out"
+    )
+
+
+class Huber(Section):
+    """Quadratic below `delta`, linear above."""
+
+    delta: float = Field(1.0, gt=0)
+
+
+class HuberLoss(Section):
+    """The form that takes an argument."""
+
+    huber: Huber
+
+
+class NumberOutput(OutputSection):
+    """A number to predict."""
+
+    type: Literal["number"]
+    loss: Literal["mse", "l1", "huber"] | HuberLoss = "mse"
+    normalize: Literal["fit", "none"] = Field("fit", description="learn in units of the training deviation")
+
+
+class LabelsOutput(OutputSection):
+    """Any number of labels for each example, each decided on its own."""
+
+    type: Literal["labels"]
+    separator: str = Field("|", min_length=1, description="between the labels, where they stand in one text")
+    classes: list[str] | None = Field(None, min_length=1, description="left out: the sorted labels of training")
+    class_weights: Literal["balanced"] | None = Field(
+        None, description="balanced: a label's presence weighs as much in the loss as its absence"
+    )
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a label is given")
+
+
+class RankingOutput(OutputSection):
+    """Which items a user turns to: every row is one choice, other items are drawn to compare it with."""
+
+    type: Literal["ranking"]
+    user: str = Field(description="the input that says who chose; a category")
+    item: str = Field(description="the input that says what was chosen; a category")
+    item_inputs: list[str] = Field([], description="other inputs that describe the item, not the user")
+    title: str | None = Field(None, description="column of the data that says what to call an item")
+    loss: Literal["softmax", "bpr"] = Field(
+        "softmax", description="softmax over the chosen and the drawn items; bpr: the chosen one before each drawn one"
+    )
+    negatives: Count = Field(100, description="items drawn for each choice, fresh in every epoch")
+
+
+OutputColumn = Annotated[CategoryOutput | NumberOutput | LabelsOutput | RankingOutput, Field(discriminator="type")]

@@ -1,0 +1,82 @@
+"""The stages of an experiment: `train`, `finetune`, `eval`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from ft.core.config.section import Count, Named, Section
+
+
+class TrainSection(Section):
+    """One run of the loop."""
+
+    epochs: Count = 10
+    max_steps: Count | None = Field(None, description="stop after this many optimizer steps, if epochs are longer")
+    batch_size: Count = Field(128, description="examples in one forward pass")
+    accumulate: Count = Field(1, description="batches per optimizer step; equals one batch of that many times the size")
+    optimizer: Named = Field("adam", description="sgd, adam, adamw, rmsprop, or a class of torch.optim; {name: {args}}")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    weight_decay: float = Field(0.0, ge=0, description="adam and sgd add it to the gradient (L2); adamw decouples it")
+    weight_decay_on: Literal["all", "weights"] = Field("all", description="weights: spares biases and norm layers")
+    schedule: Named = Field(
+        "constant", description="constant, step, multistep, cosine, linear, one_cycle, plateau; {name: {args}}"
+    )
+    warmup_steps: int = Field(0, ge=0, description="optimizer steps over which the rate rises from near zero")
+    warmup_epochs: float = Field(0.0, ge=0, description="the same in epochs; say only one of the two")
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay of the averaged weights, which are validated and kept"
+    )
+    loss_weights: Literal["fixed", "uncertainty"] = Field(
+        "fixed", description="of several outputs: their weights, or learned beside them (Kendall et al. 2018)"
+    )
+    monitor: str | None = Field(None, description="validation metric that chooses best; default: the output's main one")
+    patience: Count | None = Field(None, description="stop after this many validations without a better one")
+    validate_every_epochs: Count = 1
+    validate_every_steps: Count | None = Field(None, description="validate every so many steps instead")
+    augment: bool = Field(True, description="apply the inputs' augment in this stage")
+    log_every_steps: Count = Field(50, description="steps between lines of metrics.jsonl")
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _one_warmup(cls, epochs: float, info: ValidationInfo) -> float:
+        if epochs and info.data.get("warmup_steps"):
+            raise ValueError("is given and warmup_steps too; say only one of the two")
+        return epochs
+
+    @field_validator("optimizer", "schedule", mode="before")
+    @classmethod
+    def _no_arguments(cls, named: Any) -> Any:
+        """`sgd:` with nothing below it is read as `sgd: {}`."""
+        return {k: {} if v is None else v for k, v in named.items()} if isinstance(named, dict) else named
+
+
+class FinetuneSection(TrainSection):
+    """The loop again, from given weights. What is left out comes from train; lr from a tenth of train's."""
+
+    lr: float = Field(1e-4, gt=0, description="learning rate; left out: a tenth of train's")
+    from_: str | None = Field(
+        None, alias="from", description="starting weights: checkpoint, run, state dict or .safetensors file"
+    )
+    freeze: list[int | str] | int | str = Field(
+        default_factory=list, description="units that do not learn: numbers, ranges (0-2), names, globs; see ft layers"
+    )
+
+    @field_validator("freeze")
+    @classmethod
+    def _names_units(cls, freeze: list[int | str] | int | str) -> list[int | str] | int | str:
+        for pattern in freeze if isinstance(freeze, list) else [freeze]:
+            if not str(pattern).replace(",", " ").strip():
+                raise ValueError("has a blank in it, which names no unit; [] freezes nothing")
+        return freeze
+
+
+class EvalSection(Section):
+    """How a checkpoint is judged."""
+
+    split: Literal["train", "val", "test"] = "test"
+    batch_size: Count | None = Field(None, description="left out: train's")
+    metrics: list[str] | None = Field(None, min_length=1, description="which to show; left out: all of the output's")
+    min: dict[str, float] = Field(default_factory=dict, description="gate: metric: least value, else exit 3")

@@ -1,0 +1,219 @@
+"""From the settings of data and columns to cut tables: load, check, leave out unreadable files, split, name.
+
+What comes out holds one column for each input and output, under its own name, whatever it is called in the data;
+nothing is fitted or encoded yet. Preparing, checking and predicting all begin here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from ft.core.config.schema import (
+    CategoryOutput,
+    DataSection,
+    FileInput,
+    InputColumn,
+    OutputColumn,
+    RankingOutput,
+    TableData,
+    TextInput,
+    VectorInput,
+)
+from ft.core.config.schema.outputs import OutputSection
+from ft.core.config.suggest import did_you_mean
+from ft.core.data.columns.names import name_values
+from ft.core.data.columns.reading import read_numbers
+from ft.core.data.outline import KNOWN, columns_of, own_words, source_columns
+from ft.core.data.sources import load
+from ft.core.data.sources.table_files import FORMATS
+from ft.core.data.splits import split_columns, split_dataset
+from ft.core.data.table import Dataset, Table, Values
+from ft.core.errors import ConfigError, DataError, Problem, TreePath
+
+ColumnSettings: TypeAlias = "InputColumn | OutputColumn"
+Reads: TypeAlias = "Mapping[str, tuple[str, ...]]"
+Probe: TypeAlias = "Callable[[Values, FileInput], dict[int, str]]"
+
+# Which rows' files cannot be read, and why, by the kind of input.
+PROBES = {"image": "ft.core.data.columns.image:probe", "audio": "ft.core.data.columns.audio:probe"}
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """dataset: the cut tables. titles: by ranking output and split, the column that says what an item is called."""
+
+    dataset: Dataset
+    titles: Mapping[str, Mapping[str, Values | None]]
+
+
+def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[str] | None = None) -> Gathered:
+    """The examples of a source, cut as `data.split` says. settings: of inputs and outputs, by name. only: as for load.
+
+    Raises ConfigError for columns that are not there, DataError for data that cannot be used.
+    """
+    reads = reads_of(data, settings)
+    titles = {name: s.title for name, s in settings.items() if isinstance(s, RankingOutput) and s.title}
+    everything = {column for columns in reads.values() for column in columns}
+    texts = {column for name, s in settings.items() if isinstance(s, TextInput) for column in reads[name]}
+    elsewhere = {c for name, s in settings.items() if not isinstance(s, TextInput) for c in reads[name]}
+    needed = everything | split_columns(data.split) | set(titles.values())
+    dataset = load(data, needed, only, texts - elsewhere)
+    require_columns(dataset, settings, reads, titles)
+    dataset = _skip_unreadable(dataset, settings, reads)
+    dataset = _cut(dataset, data, settings, reads)
+    return Gathered(
+        named(dataset, settings, reads),
+        {name: {split: dataset.values(split, title) for split in dataset.splits} for name, title in titles.items()},
+    )
+
+
+def gather_files(data: DataSection, settings: Mapping[str, InputColumn], files: Sequence[Path]) -> Dataset:
+    """The rows of tables that nobody has labelled, in the order of the files: one split, `predict`.
+
+    Read as data.source says where that is a table too: its delimiter, header, encoding, missing values and joins.
+    Raises DataError for a file that lacks a column.
+    """
+    dataset = load(_section_of(data, files), {c for n, s in settings.items() for c in columns_of(n, s)}, {"train"})
+    table = dataset.splits["train"]
+    has = (*table.columns, *table.others)
+    for name, column in settings.items():
+        for read in columns_of(name, column):
+            if read not in has:
+                raise DataError(f"{files[0]} has no column {read}, it has {', '.join(has)}{did_you_mean(read, has)}")
+    dataset = replace(dataset, splits={"predict": table}, official=("predict",))
+    return named(dataset, settings, {name: columns_of(name, column) for name, column in settings.items()})
+
+
+def _section_of(data: DataSection, files: Sequence[Path]) -> TableData:
+    """The settings that read these files as the experiment's own tables are read."""
+    own = data if isinstance(data, TableData) else TableData(source="table", train="")
+    told = all(Path(file.name.removesuffix(".gz")).suffix.lower() in FORMATS for file in files)
+    joins = [
+        each.model_copy(update={"files": [str(Path(own.root, file)) for file in _listed(each.files)]})
+        for each in own.join
+    ]
+    changes = {"root": ".", "train": list(map(str, files)), "val": None, "test": None, "join": joins}
+    return own.model_copy(update=changes | ({"format": None} if told else {}))
+
+
+def _listed(files: str | list[str]) -> list[str]:
+    return [files] if isinstance(files, str) else files
+
+
+def reads_of(data: DataSection, settings: Mapping[str, ColumnSettings]) -> dict[str, tuple[str, ...]]:
+    """The data's columns of each input and output.
+
+    A source of pictures or sounds has one input and mostly one output: they stand for the only ones of a checkpoint
+    that calls them otherwise, so that it can be judged on another source.
+    """
+    reads = {name: columns_of(name, column) for name, column in settings.items()}
+    known, has = KNOWN.get(data.source), source_columns(data) or ()
+    if known is None:
+        return reads
+    outputs = [name for name, column in settings.items() if isinstance(column, OutputSection)]
+    inputs = [name for name in settings if name not in outputs]
+    for names, own in ((inputs, known.input), (outputs, "" if own_words(data) else known.label)):
+        if len(names) == 1 and own and not set(reads[names[0]]) <= set(has):
+            reads[names[0]] = (own,)
+    return reads
+
+
+def require_columns(
+    dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads, titles: Mapping[str, str]
+) -> None:
+    """Raises ConfigError for every column that is not there, at the setting that names it.
+
+    One that only some splits have is told at those splits.
+    """
+    problems = []
+    wanted = [(column, _place(name, settings[name])) for name, columns in reads.items() for column in columns]
+    wanted += [(title, ("outputs", name, "title")) for name, title in titles.items()]
+    for column, place in wanted:
+        lacking = [split for split, table in dataset.splits.items() if column not in table.columns]
+        everywhere = len(lacking) == len(dataset.splits)
+        for split in lacking[:1] if everywhere else lacking:
+            has = (*dataset.splits[split].columns, *dataset.splits[split].others)
+            message = f"{split} has no column {column}, it has {', '.join(has)}{did_you_mean(column, has)}"
+            problems.append(Problem(message, place if everywhere else ("data", split)))
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _place(name: str, column: ColumnSettings) -> TreePath:
+    place: TreePath = ("outputs" if isinstance(column, OutputSection) else "inputs", name)
+    if column.column:
+        return (*place, "column")
+    return (*place, "columns") if _is_collected(column) else place
+
+
+def _skip_unreadable(dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:
+    """Without the rows whose picture or sound cannot be read, where `on_error: skip` says so; each column tells."""
+    for name, column in settings.items():
+        if isinstance(column, FileInput) and column.on_error == "skip":
+            module, function = PROBES[column.type].split(":")
+            probe: Probe = getattr(import_module(module), function)
+            read = reads[name][0]
+            tables = dataset.splits.items()
+            kept = {split: _readable(dataset.values(split, read), table, column, probe) for split, table in tables}
+            dataset = replace(dataset, splits=kept)
+    return dataset
+
+
+def _readable(values: Values, table: Table, settings: FileInput, probe: Probe) -> Table:
+    """The rows whose files can be read. Raises DataError when more than max_skipped cannot."""
+    unreadable = probe(values, settings)
+    if not unreadable:
+        return table
+    first, why = min(unreadable.items())
+    limit = settings.max_skipped if isinstance(settings.max_skipped, int) else settings.max_skipped * len(table)
+    if len(unreadable) > limit:
+        count = f"{len(unreadable):,} of {len(table):,} files cannot be read"
+        raise values.error(f"{count}, more than max_skipped ({settings.max_skipped}); the first: {why}", first)
+    called = f"row {first}" if table.names is None else table.names[first]
+    values.note(f"{len(unreadable):,} of {len(table):,} rows left out, their files cannot be read; {called}: {why}")
+    return table.take(np.setdiff1d(np.arange(len(table)), list(unreadable)))
+
+
+def _cut(dataset: Dataset, data: DataSection, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:
+    """The dataset with validation and test set aside, stratified by the first category output."""
+    groups = None
+    category = next((name for name, column in settings.items() if isinstance(column, CategoryOutput)), None)
+    if category is not None and "train" in dataset.splits:
+        groups, _ = name_values(dataset.values("train", reads[category][0]))
+    return replace(dataset, splits=split_dataset(dataset, data.split, groups))
+
+
+def named(dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:
+    """The same with a column for each input and output under its own name; those of a vector become one array."""
+    splits = {}
+    for split, table in dataset.splits.items():
+        columns = {
+            name: _side_by_side(dataset, split, read) if _is_collected(settings[name]) else table.columns[read[0]]
+            for name, read in reads.items()
+            if read
+        }
+        splits[split] = replace(table, columns=columns, others=())
+    classes = {name: dataset.classes[read[0]] for name, read in reads.items() if read and read[0] in dataset.classes}
+    return replace(dataset, splits=splits, classes=classes)
+
+
+def _is_collected(column: ColumnSettings) -> bool:
+    return isinstance(column, VectorInput) and column.columns is not None
+
+
+def _side_by_side(dataset: Dataset, split: str, columns: Sequence[str]) -> np.ndarray:
+    """Columns of numbers -> float64 (N, K), NaN where missing. Raises DataError naming the column and row."""
+    arrays = []
+    for column in columns:
+        values = dataset.values(split, column)
+        numbers = read_numbers(values)
+        if numbers.size != len(numbers):
+            raise values.error(f"each example has shape {numbers.shape[1:]}; columns side by side are numbers")
+        arrays.append(numbers.reshape(-1).astype(np.float64))
+    return np.stack(arrays, axis=1)

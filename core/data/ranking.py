@@ -1,0 +1,260 @@
+"""Batches for a ranking: in training each choice among items drawn to compare it with, in evaluation all items at once.
+
+Drawn items are a hash of (seed, epoch, example, place), uniform over all items: the same whatever the batch, machine or
+resume. One that the user chose in training says nothing against it and is marked, not drawn again, so that a batch has
+one shape. Evaluation ranks every item of training that the user had not chosen before (Krichene and Rendle 2020, "On
+Sampled Metrics for Item Recommendation", on why not among drawn ones); an item that training never had is a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ft.core.data import hashing
+from ft.core.data.augment import Draws
+from ft.core.data.catalog import Catalog, fit_catalog
+from ft.core.data.columns.base import Column
+from ft.core.data.loader import Batch, Examples
+from ft.core.data.order import batches, count_batches, permutation
+from ft.core.data.stored import Stored, take
+from ft.core.data.table import SPLITS
+
+__all__ = ["Catalog", "Items", "RankingLoader", "fit_catalog"]
+
+CHOSEN, IGNORED = 1, -1  # targets, as the ranking head reads them; 0 is any other item
+TABLE_BITS = 24  # 16 MB of truth values: every user with every item, up to 4,096 of each
+
+
+class RankingLoader:
+    """Batches of one split as a function of (epoch, position), as Loader's.
+
+    Training (B choices, N drawn): the user's side (B, ...), the item's side (B, 1 + N, ...) with the chosen item first,
+    targets int8 (B, 1 + N). Choices of items that the catalogue does not know are left out.
+    Evaluation (B users, I items): (B, ...), (1, I, ...), targets (B, I). A row is a user with something new in the
+    split, in the order of their codes; what they chose in an earlier split is not looked at, also if chosen again.
+    targets: 1 chosen, 0 not, -1 not to be looked at. augment: training only, drawn from (seed, epoch, example).
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        columns: Mapping[str, Column],
+        catalog: Catalog,
+        output_name: str,
+        device: torch.device,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        split: str = "train",
+        train: bool = False,
+        negatives: int = 0,
+        augment: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        assert train == bool(negatives), "items are drawn in training"
+        self.examples, self.columns, self.catalog, self.device = examples, columns, catalog, device
+        self.output_name, self.batch_size, self.seed = output_name, batch_size, seed
+        self.train, self.negatives = train, negatives
+        self._left_changes = augment and _changes(columns, catalog.user_inputs)
+        self._items_change = augment and _changes(columns, catalog.item_inputs)
+        self.rank, self.world_size = rank, world_size
+        self._users, self._items = catalog.choices(examples)  # (N,) each
+        self._shelf = Items(catalog, columns, device)
+        if train:
+            self._rows = self._items.nonzero()[:, 0]  # (M,) of the examples
+            self._taken = PairSet(catalog.seen_in("train"), catalog.pair_limit)
+        else:
+            self._judged = Judged.of(catalog, self._users, self._items, split)
+            self._all = self._shelf.all()  # (1, I, ...) by input
+            self._rows = torch.arange(len(self._judged.users))
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return count_batches(len(self._rows), self.batch_size, self.world_size)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, exactly those of an epoch that was never interrupted."""
+        n = len(self._rows)
+        order = permutation(self.seed, epoch, n) if self.train else torch.arange(n)
+        for places in batches(order, self.batch_size, start, self.rank, self.world_size):
+            yield self._choices(self._rows[places], epoch) if self.train else self._judge(places)
+
+    def _choices(self, rows: Tensor, epoch: int) -> Batch:
+        """rows: int64 (B,) of the examples."""
+        users, chosen = self._users[rows, None], self._items[rows, None]  # (B, 1)
+        drawn = draw_items(rows, self.negatives, self.catalog.item_count, self.seed, epoch)  # (B, N)
+        targets = torch.zeros(len(rows), 1 + self.negatives, dtype=torch.int8)
+        targets[:, 0] = CHOSEN
+        taken = self._taken.has(self.catalog.pair_keys(users, drawn)) | (drawn == chosen)
+        targets[:, 1:].masked_fill_(taken, IGNORED)
+        draws = Draws(self.seed, epoch, rows, self.device) if self._left_changes else None
+        inputs = self._left({name: self.examples.inputs[name] for name in self.catalog.user_inputs}, rows, draws)
+        candidates = torch.cat([chosen, drawn], dim=1)  # (B, 1 + N)
+        draws = self._candidate_draws(rows, epoch) if self._items_change else None
+        inputs |= self._shelf.take(candidates.to(self.device), draws)
+        return Batch(inputs, {self.output_name: targets.to(self.device)}, rows)
+
+    def _candidate_draws(self, rows: Tensor, epoch: int) -> Draws:
+        """Of each candidate its own: B * (1 + N)."""
+        numbers = rows[:, None] * (1 + self.negatives) + torch.arange(1 + self.negatives)
+        return Draws(self.seed, epoch, numbers.flatten(), self.device)
+
+    def _judge(self, places: Tensor) -> Batch:
+        """places: int64 (B,) of the judged users, one after another."""
+        users = self._judged.users[places]
+        targets = self._judged.targets(places, self.catalog.item_count)
+        inputs = self._left(self.catalog.users, users, None) | self._all
+        return Batch(inputs, {self.output_name: targets.to(self.device)}, users)
+
+    def _left(self, stored: Mapping[str, Stored], rows: Tensor, draws: Draws | None) -> dict[str, Tensor]:
+        return {
+            name: self.columns[name].prepare(take(column, rows).to(self.device), draws)
+            for name, column in stored.items()
+        }
+
+
+class Items:
+    """What describes the items, on the device, prepared once where that is the same every time and takes no room."""
+
+    def __init__(self, catalog: Catalog, columns: Mapping[str, Column], device: torch.device) -> None:
+        self._columns = {name: columns[name] for name in catalog.item_inputs}
+        self._tables: dict[str, Tensor] = {}  # by input, (I + 1, ...)
+        self._count = catalog.item_count
+        self._device = device
+        for name, column in self._columns.items():
+            table = _padded(catalog.items[name]).to(device)
+            self._tables[name] = column.prepare(table, None) if column.fixed else table
+
+    def take(self, codes: Tensor, draws: Draws | None = None) -> dict[str, Tensor]:
+        """codes: int64 of any shape, on the device -> by input, that shape and then an item's own. draws: for each."""
+        flat = {name: self._prepared(name, codes.flatten(), draws) for name in self._tables}
+        return {name: rows.view(*codes.shape, *rows.shape[1:]) for name, rows in flat.items()}
+
+    def all(self) -> dict[str, Tensor]:
+        """Every item but the unknown one, in the order of their codes: (1, I, ...) by input."""
+        return self.take(torch.arange(1, self._count + 1, device=self._device)[None])
+
+    def _prepared(self, name: str, codes: Tensor, draws: Draws | None) -> Tensor:
+        rows, column = self._tables[name].index_select(0, codes), self._columns[name]
+        return rows if column.fixed else column.prepare(rows, draws)
+
+
+def _changes(columns: Mapping[str, Column], names: Sequence[str]) -> bool:
+    """Whether any of these inputs is changed at random in training."""
+    return any(getattr(columns[name], "augment", None) is not None for name in names)
+
+
+def _padded(stored: Stored) -> Tensor:
+    """All rows as one tensor: a gather of a hundred thousand rows cannot go row by row."""
+    return stored if isinstance(stored, Tensor) else stored.take(torch.arange(len(stored)))
+
+
+# ---------------------------------------------------------------- training
+
+
+def draw_items(examples: Tensor, count: int, item_count: int, seed: int, epoch: int) -> Tensor:
+    """Codes 1..item_count, each equally likely and independent: int64 (B, count). examples: int64 (B,), on the CPU."""
+    keys = hashing.keyed(examples, hashing.NEGATIVES, seed, epoch)  # (B,)
+    words = -(-count // 2)  # of 64 bits, two draws each
+    bits = hashing.scramble(keys[:, None] + torch.arange(1, words + 1) * hashing.GOLDEN)  # (B, words)
+    halves = bits.view(torch.int32)[:, :count].long() & 0xFFFFFFFF  # (B, count)
+    return (halves * item_count >> 32) + 1  # uneven by less than item_count / 2**32
+
+
+class PairSet:
+    """Which keys are in a set, for many at a time.
+
+    One look at a table of truth values answers for most: where the table has room for every key it is the set itself,
+    else it sends away nine in ten of those outside before a binary search, which costs 60 ns a key, decides.
+    """
+
+    def __init__(self, keys: Tensor, limit: int) -> None:
+        """keys: int64 (P,), ascending. limit: all keys, also those asked for, are from 0 to below this."""
+        size = 1 << min((limit - 1).bit_length(), max((16 * len(keys)).bit_length(), TABLE_BITS))
+        self._keys, self._mask, self._exact = keys, size - 1, limit <= size
+        self._table = torch.zeros(size, dtype=torch.bool)
+        self._table[keys & self._mask] = True
+
+    def has(self, keys: Tensor) -> Tensor:
+        """keys: int64, any shape -> bool of that shape."""
+        if self._exact:
+            return self._table.take(keys)
+        found = self._table.take(keys & self._mask)
+        perhaps = found.view(-1).nonzero()[:, 0]
+        asked = keys.view(-1)[perhaps]
+        near = torch.searchsorted(self._keys, asked).clamp_(max=len(self._keys) - 1)
+        found.view(-1)[perhaps] = self._keys[near] == asked if len(perhaps) else False
+        return found
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The users of a split whose new choices are looked for, and the marks of their items.
+
+    users: codes int64 (V,), ascending. rows, items, marks: (M,), a place among the users, an item's code and 1 or -1;
+    rows ascend. The counts are of choices left out: of unknown users, of unknown items (misses), and made before.
+    """
+
+    users: Tensor
+    rows: Tensor
+    items: Tensor
+    marks: Tensor
+    of_unknown_users: int
+    of_unknown_items: int
+    made_before: int
+
+    @classmethod
+    def of(cls, catalog: Catalog, users: Tensor, items: Tensor, split: str) -> Judged:
+        """users, items: int64 (N,), the codes of the split's choices."""
+        seen = catalog.seen_in(*SPLITS[: SPLITS.index(split)])
+        keys = catalog.pair_keys(users, items)
+        known, again = users > 0, PairSet(seen, catalog.pair_limit).has(keys)
+        judged = torch.unique(users[known & ~again])  # (V,)
+        new = torch.unique(keys[known & ~again & (items > 0)])
+        keys = torch.cat([new, seen])
+        marks = torch.cat([torch.full_like(new, CHOSEN), torch.full_like(seen, IGNORED)])
+        keys, order = keys.sort()
+        who = keys // (catalog.item_count + 1)
+        theirs = torch.isin(who, judged)
+        return cls(
+            judged,
+            torch.searchsorted(judged, who[theirs]),
+            (keys % (catalog.item_count + 1))[theirs],
+            marks[order][theirs].to(torch.int8),
+            int((~known).sum()),
+            int((known & (items == 0)).sum()),
+            int(again.sum()),
+        )
+
+    def targets(self, places: Tensor, item_count: int) -> Tensor:
+        """int8 (B, I). places: int64 (B,), one after another."""
+        targets = torch.zeros(len(places), item_count, dtype=torch.int8)
+        if len(places):
+            ends = torch.stack([places[0], places[-1] + 1])
+            start, end = torch.searchsorted(self.rows, ends).tolist()
+            rows, columns = self.rows[start:end] - places[0], self.items[start:end] - 1
+            targets[rows, columns] = self.marks[start:end]
+        return targets
+
+
+def ranking_notes(output_name: str, catalog: Catalog, examples: Examples, split: str) -> list[str]:
+    """What of a split cannot be learned from, is not judged or cannot be found, a line each, for the user."""
+    users, items = catalog.choices(examples)
+    if split == "train":
+        counted = {"choices of items that are not known are left out": int((items == 0).sum())}
+    else:
+        judged = Judged.of(catalog, users, items, split)
+        counted = {
+            "choices of users unknown to training are left out": judged.of_unknown_users,
+            "choices of items unknown to training count as missed": judged.of_unknown_items,
+            "choices that their user had made before are left out": judged.made_before,
+        }
+    return [f"output {output_name}, {split}: {count:,} {what}" for what, count in counted.items() if count]

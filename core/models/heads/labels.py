@@ -1,0 +1,112 @@
+"""The head of several labels: K decisions of yes or no, each by binary cross-entropy over its own logit.
+
+Balanced weights multiply the loss of a present label by the absences per presence in training, torch's `pos_weight`:
+rare labels are then not learned away. They shift the probabilities on purpose; a threshold other than 0.5 is the
+milder way to trade precision for recall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ft.core.config.schema import LabelsOutput
+from ft.core.metrics.labels import LabelScores, by_order_metrics, given, metric_names
+from ft.core.metrics.scores import Accumulator
+from ft.core.models.heads.base import Decoded, Direction
+
+MOST_WEIGHT = 100.0  # a label seen once in 100,000 examples would otherwise drown all others by its one gradient
+
+
+class LabelsHead:
+    """Targets are multi-hot, 0 or 1 of any type (B, K).
+
+    classes: the labels in the order of the columns.
+    threshold: the probability from which a label is given.
+    present_weights: one per label, positive: how much its presence weighs against its absence.
+    by_order: which of auroc and average_precision to report; left out: both up to a hundred labels.
+    """
+
+    main_metric = "f1"
+    higher_is_better = True
+
+    def __init__(
+        self,
+        name: str,
+        classes: Sequence[str],
+        *,
+        threshold: float = 0.5,
+        present_weights: Sequence[float] | None = None,
+        weight: float = 1.0,
+        by_order: Sequence[str] | None = None,
+    ) -> None:
+        assert present_weights is None or len(present_weights) == len(classes), "a weight per label"
+        self.name = name
+        self.size = len(classes)
+        self.weight = weight
+        self.classes = list(classes)
+        self._threshold = threshold
+        self._weights = None if present_weights is None else torch.tensor(present_weights, dtype=torch.float32)
+        self._by_order = by_order_metrics(len(classes)) if by_order is None else tuple(by_order)
+
+    @classmethod
+    def from_settings(
+        cls, name: str, settings: LabelsOutput, state: Mapping[str, Any], asked: Iterable[str] = ()
+    ) -> LabelsHead:
+        """As `make_head` says."""
+        classes = list(state["classes"])
+        balanced = settings.class_weights == "balanced"
+        return cls(
+            name,
+            classes,
+            threshold=settings.threshold,
+            present_weights=balanced_weights(state["counts"], state["rows"]) if balanced else None,
+            weight=settings.weight,
+            by_order=by_order_metrics(len(classes), asked),
+        )
+
+    def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
+        """raw: logits (B, K). targets: 0 or 1 (B, K). -> scalar float32, summed over examples and labels."""
+        return functional.binary_cross_entropy_with_logits(
+            raw.float(), targets.float(), pos_weight=self._weights_on(raw.device), reduction="sum"
+        )
+
+    def denominator(self, targets: Tensor) -> Tensor:
+        """How many decisions: examples times labels, so that the mean is torch's."""
+        return torch.full((), targets.numel(), dtype=torch.float32, device=targets.device)
+
+    def decode(self, raw: Tensor) -> Decoded:
+        """The labels that are given, uint8 (B, K), and the probability of each, float32 (B, K). NaN gives none."""
+        return Decoded(given(raw, self._threshold).to(torch.uint8), raw.float().sigmoid())
+
+    def scores(self) -> LabelScores:
+        return LabelScores(self.classes, self._threshold, self._by_order)
+
+    def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
+        scores.update(raw, targets)
+
+    def metric_names(self) -> list[str]:
+        return ["loss", *metric_names(self._by_order)]
+
+    def direction(self, metric: str) -> Direction:
+        return "min" if metric == "loss" else "max"
+
+    def _weights_on(self, device: torch.device) -> Tensor | None:
+        """Moved once to where the data are, and outside inference mode, so that training may use them after."""
+        if self._weights is not None and self._weights.device != device:
+            with torch.inference_mode(False):
+                self._weights = self._weights.to(device)
+        return self._weights
+
+
+def balanced_weights(counts: Sequence[int], examples: int) -> list[float]:
+    """How many training examples lack a label for each that has it, within 1/100 to 100.
+
+    counts: examples with each label. A label that no example has is weighed as if one had it.
+    """
+    ratios = ((examples - count) / max(1, count) for count in counts)
+    return [min(MOST_WEIGHT, max(1 / MOST_WEIGHT, ratio)) for ratio in ratios]

@@ -1,0 +1,121 @@
+"""`ft data check` tells what would spoil a run, all at once, with exit code 4, to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import changed, ft, write_config
+
+pytest.importorskip("pyarrow")
+
+BASE: dict[str, Any] = {
+    "name": "table",
+    "data": {"source": "table", "train": "train.csv", "test": "test.csv", "split": {"val": 0.2}},
+    "inputs": {"x": {"type": "number"}, "kind": {"type": "category"}},
+    "outputs": {"y": {"type": "category"}},
+    "model": {"fusion": "concat"},
+    "train": {"epochs": 1, "batch_size": 16},
+}
+
+
+def write_tables(folder: Path) -> None:
+    """Sound tables, with a column that is not used."""
+    rng = np.random.default_rng(0)
+    for name, rows in (("train.csv", 100), ("test.csv", 40)):
+        lines = [f"{rng.normal():.6f},{'rst'[n % 3]},{'no' if n % 2 else 'yes'},z\n" for n in range(rows)]
+        (folder / name).write_text("x,kind,y,extra\n" + "".join(lines), encoding="utf-8")
+
+
+def edit(path: Path, row: int, line: str) -> None:
+    lines = path.read_text().splitlines()
+    lines[row] = line  # row 0 is the header, so row n is the n-th example counted from 1
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_sound_data_pass(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    write_config(tmp_path / "c.yaml", base=BASE)
+    answer = ft("data", "check", "c.yaml", cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    assert "train 80, val 20, test 40" in answer.out
+    assert "not used: extra" in answer.out
+    assert "0 errors, 0 warnings" in answer.out
+
+
+def test_everything_that_would_spoil_a_run_is_told_at_once(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    train = tmp_path / "train.csv"
+    edit(train, 3, "1,5,r,yes,z".replace("1,5", '"1,5"'))
+    edit(train, 8, ",s,no,z")
+    edit(train, 9, "0.123,t,Yes,z")
+    edit(train, 10, "0.124,t,,z")
+    edit(tmp_path / "test.csv", 1, train.read_text().splitlines()[50])
+    write_config(tmp_path / "c.yaml", {"data": {"split": ...}}, BASE)
+    answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
+    assert answer.code == 4
+    document = json.loads(answer.out)
+    assert (document["schema_version"], document["kind"], document["passed"]) == (1, "data_check", False)
+    errors = {(each["kind"], each["column"]): each["rows"] for each in document["findings"] if each["level"] == "error"}
+    assert errors[("unreadable", "x")] == ["train.csv row 3"]
+    assert errors[("missing", "x")] == ["train.csv row 8"]
+    assert errors[("missing", "y")] == ["train.csv row 10"]
+    assert errors[("leak", None)] == ["test.csv row 1"]
+    assert ("spelling", "y") in errors
+    assert len(answer.errors) == 1
+
+
+def test_training_refuses_what_the_check_calls_an_error(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    edit(tmp_path / "train.csv", 3, "much,r,yes,z")
+    write_config(tmp_path / "c.yaml", base=BASE)
+    assert ft("data", "check", "c.yaml", cwd=tmp_path).code == 4
+    assert ft("train", "c.yaml", cwd=tmp_path).code == 4
+
+
+def test_a_group_in_two_files_is_a_leak(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    write_config(tmp_path / "c.yaml", {"data": {"split": {"group": "kind"}}}, BASE)
+    answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
+    groups = [each for each in json.loads(answer.out)["findings"] if each["kind"] == "group"]
+    assert [(each["split"], each["count"]) for each in groups] == [("test", groups[0]["count"])]
+    assert answer.code == 4
+
+
+def test_a_column_that_is_not_there_is_a_setting_at_fault(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    write_config(tmp_path / "c.yaml", base=changed(BASE, {"inputs": {"kinds": {"type": "category"}}}))
+    answer = ft("data", "check", "c.yaml", cwd=tmp_path)
+    assert answer.code == 2
+    assert "did you mean kind" in answer.err
+
+
+def test_the_digits_that_come_along_pass(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml")
+    assert ft("data", "check", "c.yaml", cwd=tmp_path).code == 0
+
+
+def test_settings_on_the_line_count(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    edit(tmp_path / "train.csv", 3, ",r,yes,z")
+    write_config(tmp_path / "c.yaml", base=BASE)
+    assert ft("data", "check", "c.yaml", cwd=tmp_path).code == 4
+    assert ft("data", "check", "c.yaml", "inputs.x.missing=flag", cwd=tmp_path).code == 0
+
+
+def test_a_ranking_has_no_column_and_is_checked_all_the_same(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 10},i{(n * 7) % 12}\n" for n in range(120))
+    (tmp_path / "seen.csv").write_text("user,item\n" + rows)
+    tree = {
+        "data": {"source": "table", "train": "seen.csv", "split": {"val": 0.2}},
+        "inputs": {"user": {"type": "category"}, "item": {"type": "category"}},
+        "outputs": {"choice": {"type": "ranking", "user": "user", "item": "item"}},
+        "model": {"fusion": "dot"},
+    }
+    write_config(tmp_path / "c.yaml", base=tree)
+    answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
+    assert answer.code in (0, 4), answer.err
+    assert [column["name"] for column in json.loads(answer.out)["columns"]] == ["user", "item"]
