@@ -72,8 +72,9 @@ class Console:
         self._result(views.fit(result), documents.fit(result), str(result.best))
 
     def evaluation(self, result: EvalResult) -> None:
-        """A judged checkpoint; quiet: the main metric."""
-        main = f"{result.main_metric}={result.evaluation.metrics()[result.main_metric]:.6g}"
+        """A judged checkpoint; quiet: the main metric of each output, in one line."""
+        metrics = result.evaluation.metrics()
+        main = "  ".join(f"{name}={metrics[name]:.6g}" for name in result.main_metrics)
         self._result(views.evaluation(result), documents.evaluation(result), main)
 
     def run(self, result: RunResult) -> None:

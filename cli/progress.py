@@ -30,8 +30,8 @@ class Progress:
         self._validated: Validated | None = None
 
     def notice(self, notice: Notice) -> None:
-        """One line, and its details below it. What was chosen and why is said once a process."""
-        if notice.kind == "choice" and notice.text in self._said:
+        """One line, its details below it. What was chosen and why, and what the data are, is said once a process."""
+        if notice.kind in ("choice", "data") and notice.text in self._said:
             return
         self._said.add(notice.text)
         style = "bold" if notice.kind == "stage" else "yellow" if notice.kind == "warning" else ""

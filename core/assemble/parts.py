@@ -100,7 +100,10 @@ def checkpoint_heads(
 
 def input_forms(columns: Mapping[str, Column]) -> dict[str, InputForm]:
     """What the model is told of the inputs."""
-    return {name: InputForm(column.kind, column.shape, column.cardinality) for name, column in columns.items()}
+    return {
+        name: InputForm(column.kind, column.shape, column.cardinality, flagged=getattr(column, "flag", False))
+        for name, column in columns.items()
+    }
 
 
 def ranking_sides(outputs: Mapping[str, OutputColumn], inputs: Iterable[str]) -> RankingSides | None:

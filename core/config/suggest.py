@@ -12,8 +12,28 @@ from collections.abc import Iterable
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when none is close. Ignores case and `-` against `_`.
 
-    Close means at most one edit for each three letters. Of equally close names the first given wins.
+    Close means at most one edit for each three letters. Of equally close names the first given wins. Where none is
+    close, `output/metric` may be meant by its metric alone.
     """
+    names = list(known)
+    found = _closest(name, names)
+    if found is not None or "/" in name:
+        return found
+    whole_of: dict[str, str] = {}
+    for each in names:
+        if "/" in each:
+            whole_of.setdefault(each.rpartition("/")[2], each)
+    part = _closest(name, whole_of)
+    return None if part is None else whole_of[part]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` for the end of a sentence, or nothing when no known name is near."""
+    found = nearest(name, known)
+    return f"; did you mean {found}?" if found else ""
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
     wanted = _plain(name)
     limit = max(1, (len(wanted) + 1) // 3)
     best: str | None = None
@@ -27,12 +47,6 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
             if edits == 0:
                 break
     return best
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for the end of a sentence, or nothing when no known name is near."""
-    found = nearest(name, known)
-    return f"; did you mean {found}?" if found else ""
 
 
 def _plain(name: str) -> str:

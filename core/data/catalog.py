@@ -2,15 +2,17 @@
 
 It is to a ranking what the classes are to a category: fitted on training, kept in the checkpoint, and enough, with the
 network, to judge a split or to recommend. What describes a user or an item is taken from the first training row in
-which it occurs. How choices become batches is ranking.py's work.
+which it occurs; a fine-tuning keeps what the training before it knew of those that have no row in its own. How choices
+become batches is ranking.py's work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +37,8 @@ class Catalog:
     user, item: the two inputs. user_inputs, item_inputs: all that describe each side, those two among them.
     users, items: by input, encoded: (U + 1, ...) and (I + 1, ...), the row is the code; zeros or empty where training
     has no such row. titles: I + 1 names for people. seen: for train and val, the item codes each user chose, ascending,
-    unknown ones left out; the row is the user's code.
+    unknown ones left out; the row is the user's code. `earlier` among them: all that was seen before a fine-tuning,
+    not to be recommended again, and without a part in its judging.
     """
 
     kind: ClassVar[str] = "ranking"
@@ -128,10 +131,13 @@ def fit_catalog(
     inputs: Mapping[str, Column],
     examples: Mapping[str, Examples],
     titles: Mapping[str, Values | None],
+    earlier: Catalog | None = None,
+    kept: Collection[str] = (),
 ) -> Catalog:
     """The catalogue of the output `name`, from the encoded splits, train among them.
 
     inputs: the fitted input columns. titles: by split, the column that says what an item is called, None without one.
+    earlier: of the training that a fine-tuning goes on from. kept: the inputs whose columns encode as they did in it.
     Raises ConfigError at `outputs.<name>` for an input that is not there or no category, DataError for a single item.
     """
     item_inputs = _check_sides(name, settings, inputs)
@@ -149,16 +155,56 @@ def fit_catalog(
         for split in ("train", "val")
         if split in examples
     }
-    return Catalog(
+    fitted = Catalog(
         settings.user,
         settings.item,
         user_inputs,
         item_inputs,
         {each: _described(training[each], first_user, own=each == settings.user) for each in user_inputs},
         {each: _described(training[each], first_item, own=each == settings.item) for each in item_inputs},
-        _titles(titles.get("train"), item.classes, first_item),
+        _titles(titles.get("train"), item.classes, first_item, _known_titles(settings.item, earlier, kept)),
         seen,
     )
+    return fitted if earlier is None else _remembering(fitted, earlier, kept, first_user, first_item)
+
+
+def _remembering(
+    new: Catalog, earlier: Catalog, kept: Collection[str], first_user: Tensor, first_item: Tensor
+) -> Catalog:
+    """What an earlier catalogue says of users and items without a row of their own, and what was seen then.
+
+    Only where the codes are the same. first_user, first_item: as of _first_rows.
+    """
+    same_users = new.user in kept and new.user == earlier.user
+    same_items = new.item in kept and new.item == earlier.item
+    users, items = dict(new.users), dict(new.items)
+    if same_users:
+        users |= {n: _filled(users[n], earlier.users[n], first_user) for n in users if n in kept and n in earlier.users}
+    if same_items:
+        items |= {n: _filled(items[n], earlier.items[n], first_item) for n in items if n in kept and n in earlier.items}
+    seen = dict(new.seen)
+    if same_users and same_items:
+        pairs = earlier.seen_in(*earlier.seen)
+        width = earlier.item_count + 1
+        counts = torch.bincount(pairs // width, minlength=earlier.user_count + 1)
+        seen["earlier"] = Ragged.of(counts.numpy(), (pairs % width).numpy())
+    return replace(new, users=users, items=items, seen=seen)
+
+
+def _known_titles(item: str, earlier: Catalog | None, kept: Collection[str]) -> Sequence[str]:
+    """What an earlier catalogue called the items, by code; empty where its items are others."""
+    return earlier.titles if earlier is not None and item in kept and item == earlier.item else ()
+
+
+def _filled(new: Stored, earlier: Stored, first: Tensor) -> Stored:
+    """Each code's row: the new one where it occurs in training, else the earlier one. first: as of _first_rows."""
+    there = first >= 0
+    if isinstance(new, Ragged) and isinstance(earlier, Ragged):
+        rows = [(new if own else earlier).row(code) for code, own in enumerate(there.tolist())]
+        return Ragged.of(np.array([len(row) for row in rows]), torch.cat(rows).numpy())
+    assert isinstance(new, Tensor), "what lies in files was read"
+    assert isinstance(earlier, Tensor), "columns that encode alike store alike"
+    return torch.where(there.view(-1, *(1,) * (new.ndim - 1)), new, earlier)
 
 
 def _check_sides(name: str, settings: RankingOutput, inputs: Mapping[str, Column]) -> tuple[str, ...]:
@@ -211,14 +257,14 @@ def _described(stored: Stored, first: Tensor, *, own: bool) -> Stored:
     return rows
 
 
-def _titles(values: Values | None, names: Sequence[str], first: Tensor) -> tuple[str, ...]:
-    """What to call each item, by code: its title where it has one, else its name in the data."""
-    own = ["", *names]
+def _titles(values: Values | None, names: Sequence[str], first: Tensor, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """What to call each item, by code: its title where it has one, else a known one, else its name in the data."""
+    own = known or ["", *names]
     if values is None:
         return tuple(own)
     written = list(cells.texts(cells.take(values.array, first.clamp(min=0).numpy())))
     titles = [title if row >= 0 else "" for title, row in zip(written, first.tolist(), strict=True)]
-    missing = titles[1:].count("")
+    missing = sum(not title and called == name for title, called, name in zip(titles[1:], own[1:], names, strict=True))
     if missing:
         values.note(f"{missing:,} of {len(names):,} items have no title; they are called by their name in the data")
     return tuple(title or name for title, name in zip(titles, own, strict=True))

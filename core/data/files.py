@@ -27,6 +27,8 @@ from ft.core.errors import DataError
 MEMORY_LIMIT = 1 << 30  # bytes of a decoded column: two such splits fit beside a model on a machine of 8 GB
 SAMPLE = 10_000  # files that statistics of training are taken from: a mean over so many is good to 1 % of a deviation
 
+AT_ONCE = 4_096  # rows handed to threads: each that waits takes a kilobyte or two, a gigabyte for a million
+
 Keep: TypeAlias = Literal["auto", "memory", "files"]
 Read: TypeAlias = Callable[[Path, np.ndarray], Sequence[str]]
 Result = TypeVar("Result")
@@ -155,9 +157,13 @@ def in_threads(work: Callable[[int, int], Result], rows: Sequence[int]) -> list[
     """work(place, row) for every row, in order. The first failure by place comes out, and what waits is given up."""
     if len(rows) == 1:
         return [work(0, rows[0])]
+    done: list[Result] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            return list(pool.map(work, range(len(rows)), rows))
+            for first in range(0, len(rows), AT_ONCE):
+                some = rows[first : first + AT_ONCE]
+                done += pool.map(work, range(first, first + len(some)), some)
+            return done
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

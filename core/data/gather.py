@@ -60,10 +60,8 @@ def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[
     reads = reads_of(data, settings)
     titles = {name: s.title for name, s in settings.items() if isinstance(s, RankingOutput) and s.title}
     everything = {column for columns in reads.values() for column in columns}
-    texts = {column for name, s in settings.items() if isinstance(s, TextInput) for column in reads[name]}
-    elsewhere = {c for name, s in settings.items() if not isinstance(s, TextInput) for c in reads[name]}
     needed = everything | split_columns(data.split) | set(titles.values())
-    dataset = load(data, needed, only, texts - elsewhere)
+    dataset = load(data, needed, only, only_texts(settings, reads))
     require_columns(dataset, settings, reads, titles)
     dataset = _skip_unreadable(dataset, settings, reads)
     dataset = _cut(dataset, data, settings, reads)
@@ -79,15 +77,15 @@ def gather_files(data: DataSection, settings: Mapping[str, InputColumn], files: 
     Read as data.source says where that is a table too: its delimiter, header, encoding, missing values and joins.
     Raises DataError for a file that lacks a column.
     """
-    dataset = load(_section_of(data, files), {c for n, s in settings.items() for c in columns_of(n, s)}, {"train"})
+    reads = {name: columns_of(name, column) for name, column in settings.items()}
+    needed = {column for columns in reads.values() for column in columns}
+    dataset = load(_section_of(data, files), needed, {"train"}, only_texts(settings, reads))
     table = dataset.splits["train"]
     has = (*table.columns, *table.others)
-    for name, column in settings.items():
-        for read in columns_of(name, column):
-            if read not in has:
-                raise DataError(f"{files[0]} has no column {read}, it has {', '.join(has)}{did_you_mean(read, has)}")
+    for read in sorted(needed.difference(has)):
+        raise DataError(f"{files[0]} has no column {read}, it has {', '.join(has)}{did_you_mean(read, has)}")
     dataset = replace(dataset, splits={"predict": table}, official=("predict",))
-    return named(dataset, settings, {name: columns_of(name, column) for name, column in settings.items()})
+    return named(dataset, settings, reads)
 
 
 def _section_of(data: DataSection, files: Sequence[Path]) -> TableData:
@@ -122,6 +120,12 @@ def reads_of(data: DataSection, settings: Mapping[str, ColumnSettings]) -> dict[
         if len(names) == 1 and own and not set(reads[names[0]]) <= set(has):
             reads[names[0]] = (own,)
     return reads
+
+
+def only_texts(settings: Mapping[str, ColumnSettings], reads: Reads) -> set[str]:
+    """The data's columns that are read as texts and as nothing else: in them no text stands for a missing value."""
+    texts = {column for name, s in settings.items() if isinstance(s, TextInput) for column in reads[name]}
+    return texts - {column for name, s in settings.items() if not isinstance(s, TextInput) for column in reads[name]}
 
 
 def require_columns(
@@ -182,11 +186,15 @@ def _readable(values: Values, table: Table, settings: FileInput, probe: Probe) -
 
 def _cut(dataset: Dataset, data: DataSection, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:
     """The dataset with validation and test set aside, stratified by the first category output."""
-    groups = None
+    return replace(dataset, splits=split_dataset(dataset, data.split, class_groups(dataset, settings, reads)))
+
+
+def class_groups(dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads) -> np.ndarray | None:
+    """What a split is stratified by: int64 (N,), the training rows' classes; None without a category output."""
     category = next((name for name, column in settings.items() if isinstance(column, CategoryOutput)), None)
-    if category is not None and "train" in dataset.splits:
-        groups, _ = name_values(dataset.values("train", reads[category][0]))
-    return replace(dataset, splits=split_dataset(dataset, data.split, groups))
+    if category is None or "train" not in dataset.splits:
+        return None
+    return name_values(dataset.values("train", reads[category][0]))[0]
 
 
 def named(dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:

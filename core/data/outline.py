@@ -220,15 +220,21 @@ def _clashes(inputs: Mapping[str, InputColumn], outputs: Mapping[str, OutputColu
 def _misfits(
     data: DataSection, inputs: Mapping[str, InputColumn], outputs: Mapping[str, OutputColumn]
 ) -> list[Problem]:
-    """Settings that contradict each other: a place given twice, a ranking of what is no category."""
+    """Settings that contradict each other or Python: a place given twice, a ranking of what is no category."""
     problems = [
         Problem("has column and columns; only one of them can say where the numbers are", ("inputs", name, "columns"))
         for name, column in inputs.items()
         if isinstance(column, VectorInput) and column.columns and column.column
     ]
+    if "self" in inputs and len(inputs) > 1:
+        message = "several inputs reach a module by their names, and self is the module; call it otherwise, with column"
+        problems.append(Problem(f"{message}: {inputs['self'].column or 'self'}", ("inputs", "self")))
     for name, column in outputs.items():
         if isinstance(column, RankingOutput):
             problems += _ranking_misfits(data, name, column, inputs)
+            if others := [other for other in outputs if other != name]:
+                message = f"a ranking is an experiment's only output, and there is {', '.join(others)} too"
+                problems.append(Problem(f"{message}; make two experiments of them", ("outputs", name)))
     return problems
 
 
@@ -282,7 +288,7 @@ def _shape(column: InputColumn, known: Known | None) -> Shape | None:
         case CategoryInput():
             return ()
         case TextInput():
-            return (column.max_length,)
+            return (sum(max(0, column.max_length - more) for more in range(column.ngrams)),)
         case SetInput():
             return SET_SHAPE
         case AudioInput():

@@ -77,8 +77,8 @@ def prepare_data(
 ) -> Data:
     """Load, split, fit on training and encode. inputs, outputs: None for the source's own.
 
-    only: the splits to encode, "train" among them; None: all there are. keep: states of input columns of an earlier
-    training, whose normalisation and classes stay where the settings leave them to fitting.
+    only: the splits to encode, "train" among them; None: all there are. keep: states of columns of an earlier training,
+    whose normalisation, classes of inputs and catalogues stay where the settings leave them to fitting.
     Raises ConfigError when the settings are at fault, DataError when the data are.
     """
     input_settings, output_settings = settle_columns(data, inputs, outputs)
@@ -98,8 +98,10 @@ def prepare_data(
     examples = _encode(dataset, fitted_inputs, {n: columns[n] for n in output_settings if n in columns}, only, training)
     for name, ranking in output_settings.items():
         if isinstance(ranking, RankingOutput):
-            titles = gathered.titles.get(name, {})
-            columns[name] = fit_catalog(name, ranking, fitted_inputs, examples, titles)
+            titles, before = gathered.titles.get(name, {}), earlier.get(name)
+            known = before if isinstance(before, Catalog) else None
+            kept = {n for n, column in fitted_inputs.items() if n in earlier and _same(column, earlier[n])}
+            columns[name] = fit_catalog(name, ranking, fitted_inputs, examples, titles, known, kept)
     fitted_outputs = {name: columns[name] for name in output_settings}
     prepared = _as_data(dataset, data, fitted_inputs, fitted_outputs, _with_choices(examples, fitted_outputs))
     return replace(prepared, output_settings=output_settings)
@@ -170,6 +172,11 @@ def _encode_split(
 def _in_memory(stored: Stored) -> Tensor:
     assert isinstance(stored, Tensor), "targets, and categories, are tensors"
     return stored
+
+
+def _same(column: Column, earlier: Column) -> bool:
+    """Whether both encode alike."""
+    return column.to_state() == earlier.to_state()
 
 
 def _with_choices(examples: Mapping[str, Examples], outputs: Mapping[str, Column]) -> dict[str, Examples]:

@@ -3,7 +3,8 @@
 Drawn items are a hash of (seed, epoch, example, place), uniform over all items: the same whatever the batch, machine or
 resume. One that the user chose in training says nothing against it and is marked, not drawn again, so that a batch has
 one shape. Evaluation ranks every item of training that the user had not chosen before (Krichene and Rendle 2020, "On
-Sampled Metrics for Item Recommendation", on why not among drawn ones); an item that training never had is a miss.
+Sampled Metrics for Item Recommendation", on why not among drawn ones); an item that training never had is a miss, and
+counted as one that was to be found.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from ft.core.data.loader import Batch, Examples
 from ft.core.data.order import batches, count_batches, permutation
 from ft.core.data.stored import Stored, take
 from ft.core.data.table import SPLITS
+from ft.core.errors import DataError
 
 __all__ = ["Catalog", "Items", "RankingLoader", "fit_catalog"]
 
 CHOSEN, IGNORED = 1, -1  # targets, as the ranking head reads them; 0 is any other item
+MOST_MISSED = torch.iinfo(torch.int16).max  # of one user: more change no score by as much as rounding does
 TABLE_BITS = 24  # 16 MB of truth values: every user with every item, up to 4,096 of each
 
 
@@ -34,8 +37,9 @@ class RankingLoader:
 
     Training (B choices, N drawn): the user's side (B, ...), the item's side (B, 1 + N, ...) with the chosen item first,
     targets int8 (B, 1 + N). Choices of items that the catalogue does not know are left out.
-    Evaluation (B users, I items): (B, ...), (1, I, ...), targets (B, I). A row is a user with something new in the
-    split, in the order of their codes; what they chose in an earlier split is not looked at, also if chosen again.
+    Evaluation (B users, I items): (B, ...), (1, I, ...), targets int16 (B, I + 1). A row is a user with something new
+    in the split, in the order of their codes; what they chose in an earlier split is not looked at, also if chosen
+    again. The last column is -n where a user made n choices of items that the catalogue does not know.
     targets: 1 chosen, 0 not, -1 not to be looked at. augment: training only, drawn from (seed, epoch, example).
     """
 
@@ -200,13 +204,15 @@ class Judged:
     """The users of a split whose new choices are looked for, and the marks of their items.
 
     users: codes int64 (V,), ascending. rows, items, marks: (M,), a place among the users, an item's code and 1 or -1;
-    rows ascend. The counts are of choices left out: of unknown users, of unknown items (misses), and made before.
+    rows ascend. missed: int16 (V,), how many choices of unknown items each made. The counts are of choices left out: of
+    unknown users, of unknown items (misses), and made before.
     """
 
     users: Tensor
     rows: Tensor
     items: Tensor
     marks: Tensor
+    missed: Tensor
     of_unknown_users: int
     of_unknown_items: int
     made_before: int
@@ -224,19 +230,22 @@ class Judged:
         keys, order = keys.sort()
         who = keys // (catalog.item_count + 1)
         theirs = torch.isin(who, judged)
+        places = torch.searchsorted(judged, users[known & (items == 0)])
         return cls(
             judged,
             torch.searchsorted(judged, who[theirs]),
             (keys % (catalog.item_count + 1))[theirs],
-            marks[order][theirs].to(torch.int8),
+            marks[order][theirs].to(torch.int16),
+            torch.bincount(places, minlength=len(judged)).clamp(max=MOST_MISSED).to(torch.int16),
             int((~known).sum()),
             int((known & (items == 0)).sum()),
             int(again.sum()),
         )
 
     def targets(self, places: Tensor, item_count: int) -> Tensor:
-        """int8 (B, I). places: int64 (B,), one after another."""
-        targets = torch.zeros(len(places), item_count, dtype=torch.int8)
+        """int16 (B, I + 1). places: int64 (B,), one after another."""
+        targets = torch.zeros(len(places), item_count + 1, dtype=torch.int16)
+        targets[:, -1] = -self.missed[places]
         if len(places):
             ends = torch.stack([places[0], places[-1] + 1])
             start, end = torch.searchsorted(self.rows, ends).tolist()
@@ -246,12 +255,27 @@ class Judged:
 
 
 def ranking_notes(output_name: str, catalog: Catalog, examples: Examples, split: str) -> list[str]:
-    """What of a split cannot be learned from, is not judged or cannot be found, a line each, for the user."""
+    """What of a split cannot be learned from, is not judged or cannot be found, a line each, for the user.
+
+    Raises DataError for a split without a single choice to learn from or to look for.
+    """
     users, items = catalog.choices(examples)
     if split == "train":
+        if not items.any():
+            raise DataError(
+                f"output {output_name}, train: all of its {len(items):,} choices are of items that are not known: too "
+                f"rare for inputs.{catalog.item}.min_count, or not in the training that is gone on from"
+            )
         counted = {"choices of items that are not known are left out": int((items == 0).sum())}
     else:
         judged = Judged.of(catalog, users, items, split)
+        if not (judged.marks == CHOSEN).any():
+            told = f"of unknown users {judged.of_unknown_users:,}, of unknown items {judged.of_unknown_items:,}"
+            told += f", made before by the same user {judged.made_before:,}"
+            raise DataError(
+                f"output {output_name}, {split}: none of its {len(items):,} choices can be looked for: {told}; "
+                "cut the split so that training has its users and items"
+            )
         counted = {
             "choices of users unknown to training are left out": judged.of_unknown_users,
             "choices of items unknown to training count as missed": judged.of_unknown_items,

@@ -21,6 +21,7 @@ from torch import Tensor
 from ft.core.config.schema import Split
 from ft.core.config.suggest import did_you_mean
 from ft.core.data import cells, hashing
+from ft.core.data.columns.names import name_values
 from ft.core.data.split_rules import cut_groups, cut_latest, cut_within
 from ft.core.data.table import SPLITS, Dataset, RowNames, Table, Values
 from ft.core.errors import ConfigError, Problem
@@ -155,7 +156,8 @@ def _named_rows(dataset: Dataset, wishes: Mapping[str, int | float | dict[str, l
         if not isinstance(wish, dict):
             continue
         ((column, asked),) = wish.items()
-        codes, names = cells.codes(dataset.splits["train"].columns[column])
+        values = dataset.values("train", column)
+        codes, names = name_values(values) if values.classes else cells.codes(values.array)
         code_of = {name: code for code, name in enumerate(names)}
         for place, value in enumerate(map(str, asked)):
             if value not in code_of:

@@ -209,6 +209,8 @@ class Loop:
     def _check_weights(self) -> None:
         """One host sync. The last update of an epoch has no later loss to show what it did."""
         values = [value for value in self.network.module.state_dict().values() if value.is_floating_point()]
+        if self.balance is not None:
+            values.append(self.balance.log_variances)
         if values and not torch.stack([value.isfinite().all() for value in values]).all().item():
             raise self._diverged(f"the weights became NaN or infinite by step {self.state.step}")
 

@@ -8,9 +8,11 @@ With 1 for a chosen item, 0 for another (binary gains), and ranks from 1:
                 so many chosen items allow (Järvelin and Kekäläinen 2002)
     mrr         1 / rank of the first chosen item, wherever it stands
 
-and of each the mean over the users. Items of equal score come in the order of their columns: measured on MovieLens,
-the tie rule alone moves NDCG@10 of the most popular items from 0.025 to 0.058. A user without any chosen item, one
-who turned only to items that training never saw, counts 0 in all, as does a user whose scores are not finite.
+and of each the mean over the users. What a user chose beside the items that are ranked is chosen and missed: it is in
+the number of chosen items and never among the first k. Items of equal score come in the order of their columns:
+measured on MovieLens, the tie rule alone moves NDCG@10 of the most popular items from 0.025 to 0.058. A user without
+any chosen item that is ranked, one who turned only to items that training never saw, counts 0 in all, as does a user
+whose scores are not finite.
 """
 
 from __future__ import annotations
@@ -51,12 +53,17 @@ class RankingScores(PartialSums):
         super().__init__(None, **sums, **counts)
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """predictions: any float (B, C). targets: int8 (B, C), 1 chosen, 0 not, -1 not looked at. No host sync."""
+        """predictions: any float (B, C). No host sync.
+
+        targets: int (B, C), 1 chosen, 0 not, -1 not looked at; or (B, C + 1), whose last column says, as -n, that n
+        chosen items are none of these C.
+        """
         sums = self._on(predictions.device)
+        targets, missed = split_targets(targets, predictions.shape[1])
         scores, chosen, ruled_out = predictions.detach().float(), targets == 1, targets < 0
         usable = (scores.isfinite() | ruled_out).all(dim=1)  # (B,)
         keys = ordered_keys(scores, ruled_out)
-        values = torch.stack(self._values(keys, chosen), dim=1) * usable[:, None]  # (B, M)
+        values = torch.stack(self._values(keys, chosen, missed), dim=1) * usable[:, None]  # (B, M)
         wide = values.to(sums["total"].dtype)
         sums["total"] += wide.sum(dim=0)
         sums["squares"] += wide.square().sum(dim=0)
@@ -64,9 +71,10 @@ class RankingScores(PartialSums):
         sums["without"] += (~chosen.any(dim=1)).sum()
         sums["nonfinite"] += (~usable).sum()
 
-    def _values(self, keys: Tensor, chosen: Tensor) -> list[Tensor]:
-        """Each metric of each user, (B,) float32, in the order of the names."""
-        count = chosen.sum(dim=1)  # (B,)
+    def _values(self, keys: Tensor, chosen: Tensor, missed: Tensor) -> list[Tensor]:
+        """Each metric of each user, (B,) float32, in the order of the names. missed: int64 (B,)."""
+        found_there = chosen.any(dim=1)  # (B,)
+        count = chosen.sum(dim=1) + missed  # (B,)
         longest = min(max(self._ks), keys.shape[1])
         gains = chosen.gather(1, keys.topk(longest, dim=1).indices).float()  # (B, longest), in order of rank
         places = torch.arange(1, longest + 1, device=keys.device)
@@ -79,7 +87,7 @@ class RankingScores(PartialSums):
             hit = (found[:, last] > 0).float()
             values += [hit, _share(reached[:, last], ideal[:, last]), _share(found[:, last], count)]
         first = keys.masked_fill(~chosen, _LAST).amax(dim=1, keepdim=True)  # (B, 1)
-        return [*values, (count > 0) / ((keys > first).sum(dim=1) + 1)]
+        return [*values, found_there / ((keys > first).sum(dim=1) + 1)]
 
     def compute(self) -> Scores:
         """Every metric in 0..1, NaN before the first user. Copies the sums to the host."""
@@ -97,6 +105,14 @@ class RankingScores(PartialSums):
 
 
 _LAST = torch.iinfo(torch.int64).min
+
+
+def split_targets(targets: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+    """The marks of the ranked items, (B, C), and how many chosen items are none of them, int64 (B,).
+
+    targets: int (B, C) or (B, C + 1), as for `RankingScores.update`. columns: C.
+    """
+    return targets[:, :columns], -targets[:, columns:].sum(dim=1)
 
 
 def ordered_keys(scores: Tensor, ruled_out: Tensor | None = None) -> Tensor:

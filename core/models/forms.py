@@ -13,7 +13,6 @@ from torch import Tensor
 Shape = tuple[int, ...]
 
 _UNEVEN = ("text", "set")  # their second axis is as long as a batch's longest row
-_VALUES = {"number": 1, "date": 7}  # what lies behind them is the flag of a missing value
 
 
 @dataclass(frozen=True)
@@ -23,19 +22,20 @@ class InputForm:
     kind: the type of its column: number, vector, category, set, text, date, image or audio.
     shape: of one example, without the batch; (max_length,) for a text, () for a category.
     cardinality: how many different indices an int64 input can take, padding and unknown among them; None for floats.
+    flagged: whether the last axis ends with flags that say which values are missing.
     """
 
     kind: str
     shape: Shape
     cardinality: int | None = None
+    flagged: bool = False
 
     @property
     def flags(self) -> int:
-        """How many of a number's or date's last values say that the value is missing: 0 or 1.
-
-        A vector's flags are as many as its values and are not told apart from them here.
-        """
-        return self.shape[-1] - _VALUES[self.kind] if self.kind in _VALUES else 0
+        """How many of the last axis are flags: a date has one, a number or vector one for each value."""
+        if not self.flagged:
+            return 0
+        return 1 if self.kind == "date" else self.shape[-1] // 2
 
     @property
     def is_uneven(self) -> bool:

@@ -23,6 +23,7 @@ from ft.core.models.encoders.embedding import table
 from ft.core.models.forms import InputForm
 
 FACTOR_STD = 0.1  # products of 32 such factors have a deviation of 0.06: training begins near the biases
+CANDIDATES_AT_ONCE = 8192  # encoded without gradients: 100 tokens of 64 values each are 200 MB
 
 _PATH = ("model", "fusion", "dot")
 
@@ -151,8 +152,15 @@ def encode_side(
     if inputs[names[0]].ndim == axes[0]:
         return joined([encoder(inputs[name]) for encoder, name in zip(encoders, names, strict=True)])
     leading = inputs[names[0]].shape[:2]
-    vectors = [encoder(inputs[name].flatten(0, 1)) for encoder, name in zip(encoders, names, strict=True)]
+    vectors = [_encoded(encoder, inputs[name].flatten(0, 1)) for encoder, name in zip(encoders, names, strict=True)]
     return joined(vectors).view(*leading, -1)
+
+
+def _encoded(encoder: nn.Module, rows: Tensor) -> Tensor:
+    """(N, ...) -> (N, D). Where nothing is learned, as in an evaluation on all items, in pieces that fit in memory."""
+    if torch.is_grad_enabled() or len(rows) <= CANDIDATES_AT_ONCE:
+        return encoder(rows)  # type: ignore[no-any-return]
+    return torch.cat([encoder(piece) for piece in torch.split(rows, CANDIDATES_AT_ONCE)])
 
 
 def joined(vectors: Sequence[Tensor]) -> Tensor:

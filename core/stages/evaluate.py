@@ -28,7 +28,7 @@ from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.report.gates import check_gates
 from ft.core.stages.checks import check_metrics
-from ft.core.stages.notices import Notice, warn
+from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import write_eval_report
 from ft.core.stages.results import EvalResult, main_metrics
@@ -94,7 +94,7 @@ def judge(
             options.on_notice(Notice("choice", reason))
         if data is None:
             data = _read(subject, rebuilt, settings, other_data)
-            warn(data.notes, options.on_notice)
+            tell_data(data, options.on_notice)
         evaluation = _evaluate(rebuilt, data, settings, smoke=options.smoke)
         result = _result(subject, rebuilt, settings, data, evaluation, time.perf_counter() - started)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):

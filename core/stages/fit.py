@@ -104,11 +104,13 @@ def _prepare(loaded: Loaded, stage: Stage, start: Start | None, options: Options
 
 
 def kept_columns(start: Start | None) -> dict[str, dict[str, Any]]:
-    """States of columns that a fine-tuning keeps: the normalisation, in and out, that its weights were trained with."""
+    """States of columns that a fine-tuning keeps: the normalisation, in and out, that its weights were trained with,
+    and the users and items of a ranking.
+    """
     if start is None or start.checkpoint is None:
         return {}
     inputs, outputs = start.checkpoint["columns"]["inputs"], start.checkpoint["columns"]["outputs"]
-    return {**inputs, **{name: state for name, state in outputs.items() if state["type"] == "number"}}
+    return {**inputs, **{name: state for name, state in outputs.items() if state["type"] in ("number", "ranking")}}
 
 
 def _drive(prepared: _Prepared, run: RunFolder, options: Options, started: float) -> FitResult:

@@ -12,7 +12,17 @@ from ft.core.adapt.freeze import freeze
 from ft.core.assemble.fit import choose_monitor
 from ft.core.assemble.parts import build_columns, build_model, checkpoint_heads, data_heads, ranking_sides
 from ft.core.config.load import Loaded
-from ft.core.config.schema import CategoryOutput, Experiment, LabelsOutput, ModelSection, OutputColumn
+from ft.core.config.schema import (
+    CategoryOutput,
+    DateInput,
+    Experiment,
+    InputColumn,
+    LabelsOutput,
+    ModelSection,
+    NumberInput,
+    OutputColumn,
+    VectorInput,
+)
 from ft.core.data.outline import Outline, outline, settle_columns
 from ft.core.data.prepare import prepare_data
 from ft.core.models.build import build_network
@@ -82,15 +92,14 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
             for stage, settings in stages.items():
                 choose_monitor(settings, stage, heads, validated=True)
         plan = _plan(known, heads)
-        needed = [*([] if _encodes(experiment.model) else plan.classes), *plan.shapes]
-        if needed:
-            return [f"the network was not built: {' and '.join(needed)} can be known only from the data (ft layers)"]
+        if plan.shapes or (plan.classes and not _encodes(experiment.model)):
+            return [f"the network was not built, as only the data tell {plan.unknown()}; ft layers reads them"]
         ranking = ranking_sides(known.outputs, known.inputs)
         network = build_network(experiment.model, plan.forms, plan.sizes, device, ranking=ranking)
         if experiment.finetune is not None:
             _check_freeze(loaded, network)
-        guessed = ", ".join([*plan.classes, *plan.indices])
-        return [f"the network was built, with a guess at what only the data tell: {guessed}"] if guessed else []
+        unknown = plan.unknown()
+        return [f"the network was built with a guess at what only the data tell: {unknown}"] if unknown else []
 
 
 def _check_freeze(loaded: Loaded, network: Network) -> None:
@@ -129,8 +138,8 @@ def _network_from_data(experiment: Experiment) -> tuple[Network, list[str]]:
 class _Plan:
     """What a network is built from before any data is read, with stand-ins for what the data decide.
 
-    forms: of the inputs whose shape is certain. sizes: of all outputs. shapes, classes, indices: in words, what is not
-    certain; the first is missing from forms, the others have a stand-in.
+    forms: of the inputs whose shape is certain. sizes: of all outputs. shapes, classes, indices: names of those whose
+    shape, classes or number of values are not certain; the first are missing from forms, the others have a stand-in.
     """
 
     forms: dict[str, InputForm]
@@ -139,24 +148,33 @@ class _Plan:
     classes: list[str]
     indices: list[str]
 
+    def unknown(self) -> str:
+        """What is not certain, in words; empty when all is."""
+        what = {"the shape of": self.shapes, "the classes of": self.classes, "the number of values of": self.indices}
+        return "; ".join(f"{words} {', '.join(names)}" for words, names in what.items() if names)
+
 
 def _plan(known: Outline, heads: Mapping[str, Head]) -> _Plan:
     forms = {
-        name: InputForm(known.inputs[name].type, shape, _cardinality(known, name))
+        name: InputForm(known.inputs[name].type, shape, _cardinality(known, name), flagged=_flagged(known.inputs[name]))
         for name, shape in known.input_shapes.items()
         if shape is not None
     }
     return _Plan(
         forms,
         {name: heads[name].size if name in heads else _likely_size(it) for name, it in known.outputs.items()},
-        [f"the shape of input {name}" for name in known.inputs if name not in forms],
-        [f"the classes of {name}" for name in known.outputs if name not in heads],
-        [f"how many values {name} has" for name, count in known.cardinalities.items() if count is None],
+        [name for name in known.inputs if name not in forms],
+        [name for name in known.outputs if name not in heads],
+        [name for name, count in known.cardinalities.items() if count is None],
     )
 
 
 def _cardinality(known: Outline, name: str) -> int | None:
     return (known.cardinalities[name] or STAND_IN) if name in known.cardinalities else None
+
+
+def _flagged(column: InputColumn) -> bool:
+    return isinstance(column, NumberInput | VectorInput | DateInput) and column.missing == "flag"
 
 
 def _likely_size(output: OutputColumn) -> int:

@@ -21,9 +21,8 @@ class Notice:
 
 
 def tell_data(data: Data, on_notice: Callable[[Notice], None]) -> None:
-    """Where the data came from and how many there are; and a warning for each thing that was wrong with values."""
-    on_notice(Notice("data", data.summary()))
-    warn(data.notes, on_notice)
+    """Where the data came from, how many there are, and what was missing, unknown, cut or left out of them."""
+    on_notice(Notice("data", data.summary(), data.notes))
 
 
 def warn(texts: Iterable[str], on_notice: Callable[[Notice], None]) -> None:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ft.core.adapt.loading import LastLayer, LoadReport, load_weights, read_weights
 from ft.core.config.schema import Experiment
-from ft.core.engine.checkpoint import NotACheckpointError, load_checkpoint
+from ft.core.engine.checkpoint import NotACheckpointError
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.stages.runs import RunFolder, newest_finished
-from ft.core.stages.subject import Subject
+from ft.core.stages.subject import Subject, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def open_start(path: Path, why: str, place: tuple[str, ...] = ()) -> Start:
     if path.suffix == ".safetensors":
         return Start(path, read_weights(path), None, why)
     try:
-        return of_checkpoint(path, load_checkpoint(path), why)
+        return of_checkpoint(path, read_checkpoint(path), why)
     except NotACheckpointError:
         return Start(path, read_weights(path), None, why)
 

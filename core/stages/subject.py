@@ -13,6 +13,8 @@ from ft.core.errors import CheckpointError, ConfigError
 from ft.core.plugins import file_sha256
 from ft.core.stages.runs import RunFolder, newest_finished
 
+KEYS = ("stage", "experiment", "columns", "class_counts", "train_rows", "python", "weights")  # read by the stages
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -49,9 +51,17 @@ def open_subject(path: Path, overrides: Sequence[str] = (), python: Path | None 
 
 def open_checkpoint(path: Path, overrides: Sequence[str] = (), python: Path | None = None) -> Subject:
     """Open a checkpoint's file and the experiment inside it, overrides applied."""
-    checkpoint = load_checkpoint(path)
+    checkpoint = read_checkpoint(path)
     loaded = _trusted(load_resolved(checkpoint["experiment"], overrides, name=str(path)), checkpoint, python, path)
     return Subject(loaded, checkpoint, path, _run_of(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """As `load_checkpoint`, and everything is there that a stage reads; CheckpointError names what is not."""
+    checkpoint = load_checkpoint(path)
+    if missing := [key for key in KEYS if key not in checkpoint]:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}: another version of ft wrote it; train again")
+    return checkpoint
 
 
 def refuse_overrides(subject: Subject) -> None:

@@ -1,10 +1,11 @@
 """How fast is ft? Ours and the rival in turn, in one run, as ratios; never a timed assertion.
 
-    python tests/benchmarks/bench.py [--data FOLDER] [--pairs N] [--only whole|step|start] [--quick] [--json FILE]
+    python tests/benchmarks/bench.py [--data FOLDER] [--fields FOLDER] [--pairs N] [--only PART] [--quick] [--json FILE]
 
 whole: `ft run` on guide.yaml against handwritten.py, each a fresh process (some minutes).
 step:  a step of ft's engine against a bare step of the same network, in one process.
 start: the commands that should answer at once.
+fields: an epoch of a table, of ratings and of a ranking against a bare loop; only where --fields names their files.
 
 Figures are worth showing from a machine with nothing else to do: the load average is printed for that reason.
 """
@@ -22,6 +23,7 @@ import startup
 import steady
 import whole
 from digits import digits_folder
+from fields import epochs
 
 from ft.core.runtime.machine import facts
 
@@ -46,8 +48,9 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with MNIST's four .gz files; else $FT_MNIST, data/, made up")
+    parser.add_argument("--fields", type=Path, metavar="FOLDER", help="diamonds.csv and the files of MovieLens 100k")
     parser.add_argument("--pairs", type=int, default=5, help="rounds of whole processes (5)")
-    parser.add_argument("--only", choices=SECTIONS, help="one part instead of all three")
+    parser.add_argument("--only", choices=SECTIONS, help="one part instead of all")
     parser.add_argument("--quick", action="store_true", help="one epoch per stage: does the benchmark itself work?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every single figure, for machines")
     return parser
@@ -79,7 +82,17 @@ def _start(_: Path, options: argparse.Namespace) -> dict[str, Any]:
     return startup.plain(seconds)
 
 
-SECTIONS = {"whole": _whole, "step": _step, "start": _start}
+def _fields(_: Path, options: argparse.Namespace) -> dict[str, Any]:
+    if options.fields is None:
+        _say("fields: left out, --fields names no folder")
+        return {}
+    print(f"\nepochs of other fields: seconds; {options.pairs} pairs")
+    found = epochs.measure(options.fields, options.pairs, _say)
+    print(epochs.show(found))
+    return epochs.plain(found)
+
+
+SECTIONS = {"whole": _whole, "step": _step, "start": _start, "fields": _fields}
 
 
 def _say(line: str) -> None:

@@ -17,7 +17,7 @@ FORMS: dict[str, InputForm] = {
     "user": InputForm("category", (), 11),
     "tags": InputForm("set", (8,), 9),
     "review": InputForm("text", (12,), 20),
-    "age": InputForm("number", (2,)),
+    "age": InputForm("number", (2,), flagged=True),
     "when": InputForm("date", (7,)),
     "size": InputForm("vector", (4,)),
     "photo": InputForm("image", (3, 32, 32)),

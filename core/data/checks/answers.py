@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,8 @@ def count_names(dataset: Dataset, name: str, settings: Named) -> Counts:
     for split, table in dataset.splits.items():
         column = table.columns[name]
         if isinstance(settings, SetInput | LabelsOutput):
-            counts[split] = dict(Counter(each for one in cells.lists(column, settings.separator) for each in set(one)))
+            of_rows = names_in(column, settings, dataset.classes.get(name))
+            counts[split] = dict(Counter(each for one in of_rows for each in set(one)))
             continue
         codes, names = cells.codes(column)
         known = dataset.classes.get(name)
@@ -38,6 +39,20 @@ def count_names(dataset: Dataset, name: str, settings: Named) -> Counts:
             for each, number in zip(names, numbers, strict=True)
         }
     return counts
+
+
+def names_in(
+    column: cells.Cells, settings: SetInput | LabelsOutput, known: Sequence[str] | None
+) -> Iterator[list[str]]:
+    """The names of each row. known: the source's own, of the columns of a matrix of 0 and 1."""
+    if not (isinstance(settings, LabelsOutput) and isinstance(column, np.ndarray) and column.ndim == 2):
+        yield from cells.lists(column, settings.separator)
+        return
+    classes = settings.classes or known or [str(place) for place in range(column.shape[1])]
+    if len(classes) != column.shape[1]:  # encoding says so; here the columns go by their numbers
+        classes = [str(place) for place in range(column.shape[1])]
+    for row in column:
+        yield [classes[place] for place in np.flatnonzero(row).tolist()]
 
 
 def missing_answers(dataset: Dataset, name: str) -> list[Finding]:

@@ -10,13 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ft.core.config.schema import CategoryOutput, DataSection, InputColumn, OutputColumn, RankingOutput, TextInput
+from ft.core.config.schema import DataSection, InputColumn, OutputColumn, RankingOutput
 from ft.core.data.checks.findings import DataReport, Finding, by_level, share
 from ft.core.data.checks.identity import hashes, joined, same
 from ft.core.data.checks.looks import check_dataset
 from ft.core.data.checks.repeats import JUDGES
-from ft.core.data.columns.names import name_values
-from ft.core.data.gather import ColumnSettings, Reads, named, reads_of, require_columns
+from ft.core.data.gather import ColumnSettings, Reads, class_groups, named, only_texts, reads_of, require_columns
 from ft.core.data.outline import settle_columns
 from ft.core.data.sources import load
 from ft.core.data.splits import split_columns, split_dataset
@@ -34,7 +33,7 @@ def check_data(
     given, wanted = settle_columns(data, inputs, outputs)
     settings: dict[str, ColumnSettings] = {**given, **wanted}
     reads = reads_of(data, settings)
-    dataset = load(data, None, None, _texts(settings, reads))
+    dataset = load(data, None, None, only_texts(settings, reads))
     titles = {name: s.title for name, s in settings.items() if isinstance(s, RankingOutput) and s.title}
     require_columns(dataset, settings, reads, titles)
     findings = [Finding("info", "note", note) for note in dataset.notes]
@@ -73,24 +72,16 @@ def repeated_rows(dataset: Dataset) -> int:
     return len(whole) - len(np.unique(whole))
 
 
-def _texts(settings: Mapping[str, ColumnSettings], reads: Reads) -> set[str]:
-    """Columns in which no text stands for a missing value."""
-    texts = {column for name, s in settings.items() if isinstance(s, TextInput) for column in reads[name]}
-    return texts - {column for name, s in settings.items() if not isinstance(s, TextInput) for column in reads[name]}
-
-
 def _cut(
     dataset: Dataset, data: DataSection, settings: Mapping[str, ColumnSettings], reads: Reads
 ) -> tuple[Dataset, list[Finding]]:
     """The splits as training would have them, as far as they can be cut, in their usual order."""
     findings: list[Finding] = []
     groups = None
-    category = next((name for name, column in settings.items() if isinstance(column, CategoryOutput)), None)
-    if category is not None and "train" in dataset.splits:
-        try:
-            groups, _ = name_values(dataset.values("train", reads[category][0]))
-        except DataError as error:
-            findings.append(Finding("error", "unreadable", str(error)))
+    try:
+        groups = class_groups(dataset, settings, reads)
+    except DataError as error:
+        findings.append(Finding("error", "unreadable", str(error)))
     try:
         tables = split_dataset(dataset, data.split, groups)
     except DataError as error:

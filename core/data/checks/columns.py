@@ -5,7 +5,7 @@ Sounds and pictures have files of their own (files.py), answers and their spelli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, Literal
 
 import numpy as np
@@ -23,11 +23,13 @@ from ft.core.config.schema import (
 from ft.core.config.schema.outputs import OutputSection
 from ft.core.data import cells
 from ft.core.data.cells import Cells
+from ft.core.data.checks.answers import names_in
 from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, Level, called, share
 from ft.core.data.checks.identity import joined, same
 from ft.core.data.checks.reading import read_dates, read_numbers
 from ft.core.data.columns.reading import read_vectors
 from ft.core.data.table import Dataset, Values
+from ft.core.data.tokens.split import CUTS
 from ft.core.errors import DataError
 
 UNSEEN_SHARE = 0.05  # of a split's rows with a name that training lacks: from here on it is worth a warning
@@ -99,7 +101,7 @@ def _names(dataset: Dataset, name: str, settings: Any, column: Cells) -> Look:
 
 
 def _sets(dataset: Dataset, name: str, settings: Any, column: Cells) -> Look:
-    found = list(cells.lists(column, settings.separator))
+    found = list(names_in(column, settings, dataset.classes.get(name)))
     sizes = np.array([len(each) for each in found])
     names = {each for one in found for each in one}
     empty = int((sizes == 0).sum())
@@ -127,22 +129,14 @@ def _texts(dataset: Dataset, name: str, settings: TextInput, column: Cells) -> L
 
 def _cut(name: str, settings: TextInput, column: Cells) -> list[Finding]:
     """Texts longer than max_length. Byte pairs are not counted: how many there are is known only after fitting."""
-    import re
-
-    word = re.compile(r"\w+|[^\w\s]")
-    count: dict[str, Callable[[str], int]] = {
-        "words": lambda text: len(word.findall(text)),
-        "chars": len,
-        "bytes": lambda text: len(text.encode()),
-    }
-    if settings.tokens not in count:
+    if settings.tokens == "bpe":
         return []
-    measure = count[settings.tokens]
+    tokens_of: Callable[[str], Sized] = CUTS.get(settings.tokens, str.encode)
     longest = 0
     cut = 0
     for text in cells.texts(column):
         if len(text.encode()) > settings.max_length:  # no text has more tokens than bytes
-            tokens = measure(text)
+            tokens = len(tokens_of(text))
             cut += tokens > settings.max_length
             longest = max(longest, tokens)
     if not cut:

@@ -7,12 +7,12 @@ of reading succeeds, that is the answer; only then it is looked at one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
 from ft.core.data import cells
 from ft.core.data.columns import reading
+from ft.core.data.columns.date import EARLIEST, LATEST, read_seconds, seconds_of
 from ft.core.data.table import Values
 from ft.core.errors import DataError
 
@@ -39,13 +39,19 @@ def read_numbers(values: Values) -> Read:
 
 def read_dates(values: Values, form: str | None) -> Read:
     """Every cell as a moment, in seconds since 1970. form: as for strptime, `unix`, or None for ISO."""
-    if form == "unix":
-        return read_numbers(values)
+    try:
+        seconds = read_seconds(values, form)
+        return Read(seconds, np.isnan(seconds), np.zeros(len(seconds), dtype=bool))
+    except DataError:
+        if form == "unix":
+            read = read_numbers(values)
+            outside = (read.numbers < EARLIEST) | (read.numbers >= LATEST)
+            return Read(np.where(outside, np.nan, read.numbers), read.missing, read.bad | outside)
     codes, names = cells.codes(values.array)
     moments = np.array([_moment(name, form) for name in names] + [np.nan])  # the last stands for code -1
     absent = np.array([name.strip() in reading.MISSING for name in names] + [True])
     missing = absent[codes]
-    return Read(np.where(missing, np.nan, moments[codes]), missing, ~missing & np.isnan(moments[codes]))
+    return Read(moments[codes], missing, ~missing & np.isnan(moments[codes]))
 
 
 def _one_by_one(values: Values) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +70,6 @@ def _one_by_one(values: Values) -> tuple[np.ndarray, np.ndarray]:
 
 def _moment(name: str, form: str | None) -> float:
     try:
-        moment = datetime.strptime(name.strip(), form) if form else datetime.fromisoformat(name.strip())
-        return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
+        return seconds_of(name.strip(), form)
     except ValueError:
         return float("nan")

@@ -131,7 +131,8 @@ def _moments(array: cells.Cells) -> np.ndarray:
     if not isinstance(array, np.ndarray):
         import pyarrow as pa
 
-        array = array.cast(pa.timestamp("us", tz=getattr(array.type, "tz", None))).to_numpy(zero_copy_only=False)
+        whole_us = pa.timestamp("us", tz=getattr(array.type, "tz", None))
+        array = array.cast(whole_us, safe=False).to_numpy(zero_copy_only=False)  # of nanoseconds the rest is dropped
     whole = array.reshape(-1).astype("datetime64[us]")
     return np.asarray(np.where(np.isnat(whole), np.nan, whole.astype(np.int64) / 1e6))
 
@@ -142,7 +143,7 @@ def _read_texts(values: Values, form: str | None) -> np.ndarray:
     faults = np.zeros(len(texts) + 1, dtype=bool)
     for place, text in enumerate(texts):
         try:
-            seconds[place] = _seconds_of(text.strip(), form)
+            seconds[place] = seconds_of(text.strip(), form)
         except ValueError:
             faults[place] = True
     if (unreadable := faults[codes]).any():
@@ -153,8 +154,11 @@ def _read_texts(values: Values, form: str | None) -> np.ndarray:
     return np.take(seconds, codes)
 
 
-def _seconds_of(text: str, form: str | None) -> float:
-    """Raises ValueError for a text that is no date of this form."""
+def seconds_of(text: str, form: str | None) -> float:
+    """Since 1970 in UTC, NaN where the text stands for a missing date. form: for strptime, None for ISO 8601.
+
+    Raises ValueError for a text that is no date of this form.
+    """
     if text in MISSING:
         return float("nan")
     moment = datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)

@@ -14,7 +14,8 @@ import numpy as np
 from ft.core.data import cells
 from ft.core.data.columns import reading
 from ft.core.data.decode import SUFFIXES as PICTURES
-from ft.core.data.guess.media import SOUNDS, audio_settings, image_settings
+from ft.core.data.guess.media import audio_settings, image_settings
+from ft.core.data.sound import SUFFIXES as SOUNDS
 from ft.core.data.table import Values
 from ft.core.errors import DataError
 

@@ -13,7 +13,6 @@ from ft.core.data.checks.files import UnusableError
 from ft.core.data.checks.pictures import examine as examine_picture
 from ft.core.data.checks.sounds import examine as examine_sound
 
-SOUNDS = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 SAMPLE = 100  # files that are opened
 SMALL = 64  # pixels: pictures of one size up to this are taken as they are, others brought to it
 RATE = 16_000  # samples a second, above which speech gains nothing

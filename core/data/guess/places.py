@@ -11,8 +11,8 @@ from typing import Any
 from ft.core.config.suggest import did_you_mean
 from ft.core.data.decode import SUFFIXES as PICTURES
 from ft.core.data.guess.dialect import Dialect, guess_dialect, is_number
-from ft.core.data.guess.media import SOUNDS
 from ft.core.data.guess.said import Place
+from ft.core.data.sound import SUFFIXES as SOUNDS
 from ft.core.data.sources.folders import FOLDER_NAMES
 from ft.core.data.sources.table_files import FORMATS
 from ft.core.errors import ConfigError, DataError

@@ -111,7 +111,7 @@ def _settled(table: pyarrow.Table, missing: Sequence[str], texts: Collection[str
         column = table[name]
         if types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        if types.is_string(column.type) or types.is_null(column.type):
+        if types.is_string(column.type):
             column = column.cast(pyarrow.large_string())
         elif types.is_decimal(column.type):
             column = column.cast(pyarrow.float64())
@@ -123,11 +123,19 @@ def _settled(table: pyarrow.Table, missing: Sequence[str], texts: Collection[str
 
 
 def _stacked(paths: Sequence[Path], tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
-    """Raises DataError naming the column and files whose types differ; whole and broken numbers go together."""
+    """Whole and broken numbers go together, and a column that a file holds nothing of with whatever others hold.
+
+    A column that no file holds anything of becomes text. Raises DataError naming the column and files whose types
+    differ.
+    """
     import pyarrow
 
     try:
-        return pyarrow.concat_tables(tables, promote_options="permissive")
+        table = pyarrow.concat_tables(tables, promote_options="permissive")
+        for place, field in enumerate(table.schema):
+            if pyarrow.types.is_null(field.type):
+                table = table.set_column(place, field.name, table[place].cast(pyarrow.large_string()))
+        return table
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
         for path, table in zip(paths, tables, strict=True):
             for name in table.column_names:

@@ -1,6 +1,7 @@
 """jsonl and parquet files, whose values have types of their own: they are kept, and lists may be values.
 
-JSON lines: one object a row; a key that a row leaves out is missing there.
+JSON lines: one object a row; a key that a row leaves out is missing there. JSON knows no dates: texts that look like
+some stay as they are written.
 """
 
 from __future__ import annotations
@@ -25,15 +26,40 @@ KINDS = {bool: "true or false", int: "a number", float: "a number", str: "text",
 def read_jsonl(path: Path, encoding: Encoding, asked: Collection[str] | None) -> tuple[pyarrow.Table, list[str]]:
     """The asked columns that are there, and the names of all. Raises DataError naming file and line."""
     import pyarrow
-    from pyarrow import json as arrow_json
 
     try:
-        with arrow_stream(path, encoding) as stream:
-            table = arrow_json.read_json(stream, arrow_json.ReadOptions(block_size=BLOCK))
+        table = _parse(path, encoding, pyarrow.schema([]))
+        written = [(field.name, _as_written(field.type)) for field in table.schema if _holds_moments(field.type)]
+        if written:  # Arrow took texts for moments, and what was written is lost: once more
+            columns = table.column_names
+            table = _parse(path, encoding, pyarrow.schema(written)).select(columns)
     except pyarrow.ArrowInvalid as error:
         _refuse_line(path, encoding)
         raise DataError(f"{path}: cannot be read as JSON lines: {str(error).splitlines()[0]}") from error
     return _chosen(path, table, asked), table.column_names
+
+
+def _parse(path: Path, encoding: Encoding, known: pyarrow.Schema) -> pyarrow.Table:
+    """known: the types of columns that are not to be inferred."""
+    from pyarrow import json as arrow_json
+
+    with arrow_stream(path, encoding) as stream:
+        return arrow_json.read_json(
+            stream, arrow_json.ReadOptions(block_size=BLOCK), arrow_json.ParseOptions(explicit_schema=known)
+        )
+
+
+def _holds_moments(kind: pyarrow.DataType) -> bool:
+    return "timestamp" in str(kind)
+
+
+def _as_written(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """The same type with texts for moments, in lists too."""
+    import pyarrow
+
+    if pyarrow.types.is_list(kind):
+        return pyarrow.list_(_as_written(kind.value_type))
+    return pyarrow.string() if pyarrow.types.is_timestamp(kind) else kind
 
 
 def read_parquet(path: Path, asked: Collection[str] | None) -> tuple[pyarrow.Table, list[str]]:

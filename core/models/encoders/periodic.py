@@ -4,7 +4,7 @@
     v_k = 2 pi c_k x,  c_k ~ N(0, sigma) at the start;  answer = ReLU(Linear([sin v, cos v]))
 
 Each number has frequencies and a linear layer of its own. So a net can follow a threshold or a narrow peak that layers
-on the plain value reach late. What says that a number or date is missing passes through as it is.
+on the plain value reach late. What says that a value is missing passes through as it is.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from ft.core.models.forms import InputForm
 
 
 def build_periodic(settings: PeriodicEncoder, form: InputForm, path: TreePath) -> tuple[nn.Module, int]:  # noqa: ARG001
-    """float (B, ...) -> (B, values * dim + flags)."""
-    values = math.prod(form.shape) - form.flags
-    module = Periodic(values, settings.frequencies, settings.dim, settings.sigma, form.flags)
-    return module, values * settings.dim + form.flags
+    """float (B, ..., last) -> (B, values * dim + flags)."""
+    rows, last = math.prod(form.shape[:-1]), form.shape[-1] - form.flags
+    module = Periodic(rows * last, settings.frequencies, settings.dim, settings.sigma, form.flags)
+    return module, rows * (last * settings.dim + form.flags)
 
 
 class Periodic(nn.Module):
-    """float (B, F + flags) -> (B, F * dim + flags), F numbers, each on its own.
+    """float (B, ..., last) -> (B, F * dim + what are flags), F numbers, each on its own.
 
+    flags: how many of the last axis are none of the numbers.
     frequency: (F, K). weight: (F, 2K, dim) and bias: (F, dim), drawn as nn.Linear draws its own.
     """
 
@@ -41,12 +42,14 @@ class Periodic(nn.Module):
         self.bias = nn.Parameter(torch.empty(values, dim).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)  # (B, F + flags)
-        angle = 2 * math.pi * x[:, : self.values, None] * self.frequency  # (B, F, K)
+        numbers = x[..., : x.shape[-1] - self.flags].flatten(1)  # (B, F)
+        angle = 2 * math.pi * numbers[:, :, None] * self.frequency  # (B, F, K)
         waves = torch.cat([angle.sin(), angle.cos()], dim=2)  # (B, F, 2K)
         answer = torch.einsum("bfk,fkd->bfd", waves, self.weight) + self.bias  # (B, F, dim)
         answer = answer.relu().flatten(1)
-        return torch.cat([answer, x[:, self.values :].to(answer.dtype)], dim=1) if self.flags else answer
+        if not self.flags:
+            return answer
+        return torch.cat([answer, x[..., -self.flags :].flatten(1).to(answer.dtype)], dim=1)
 
     def extra_repr(self) -> str:
         return f"{self.values} values, {self.frequency.shape[1]} frequencies, sigma={self.sigma}"

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ft.core.config.schema import RankingOutput
-from ft.core.metrics.ranking import DEFAULT_K, RankingScores, asked_k, metric_names, ordered_keys
+from ft.core.metrics.ranking import DEFAULT_K, RankingScores, asked_k, metric_names, ordered_keys, split_targets
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
 
@@ -23,8 +23,9 @@ PAIRS_AT_ONCE = 4_000_000  # scores compared in one piece: 16 MB
 
 
 class RankingHead:
-    """Raw is (B, C), a score per item. Targets are int8 (B, C): 1 chosen, 0 candidate, -1 not to be looked at.
+    """Raw is (B, C), a score per item. Targets are int (B, C): 1 chosen, 0 candidate, -1 not to be looked at.
 
+    A column more, (B, C + 1), says as -n that n chosen items are none of the C: the metrics count them as missed.
     ks: how many of the first items the metrics look at.
     """
 
@@ -57,12 +58,12 @@ class RankingHead:
         return cls(name, loss=settings.loss, weight=settings.weight, ks=asked_k(asked))
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
-        """raw: (B, C). targets: int8 (B, C). -> scalar float32, summed over the chosen items."""
-        scores = raw.float()
+        """raw: (B, C). targets: as above. -> scalar float32, summed over the chosen items."""
+        scores, (targets, _) = raw.float(), split_targets(targets, raw.shape[1])
         return _softmax_sum(scores, targets) if self._loss == "softmax" else _bpr_sum(scores, targets)
 
     def denominator(self, targets: Tensor) -> Tensor:
-        """How many items were chosen."""
+        """How many of the ranked items were chosen."""
         return (targets == 1).sum(dtype=torch.float32)
 
     def decode(self, raw: Tensor) -> Decoded:

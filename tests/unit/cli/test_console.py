@@ -1,7 +1,8 @@
-"""Quiet keeps remarks to itself, but not warnings."""
+"""What each way of listening hears: remarks, warnings, the one line of a pipeline."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from rich.text import Text
 from ft.cli.console import Console
 from ft.cli.progress import wrapped
 from ft.cli.views import freezing
+from ft.core.engine.evaluate import Evaluation
+from ft.core.metrics.scores import Scores
 from ft.core.stages.notices import Notice
+from ft.core.stages.results import EvalResult
 
 
 def test_quiet_still_shows_warnings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,6 +24,28 @@ def test_quiet_still_shows_warnings(capsys: pytest.CaptureFixture[str]) -> None:
             console.notice(Notice(said, f"about {kind}"))
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", "warning: about warning\n")
+
+
+def test_what_the_user_should_know_of_the_data_is_one_plain_block_and_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notice = Notice("data", "table a.csv: train 9", ("column x, train: 1 of 9 rows lack a number",))
+    with Console(quiet=False, as_json=False) as console:
+        console.notice(notice)
+        console.notice(notice)
+    assert capsys.readouterr().err == "  table a.csv: train 9\n    column x, train: 1 of 9 rows lack a number\n"
+
+
+def test_a_quiet_verdict_has_the_main_metric_of_every_output(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {"kind": Scores({"accuracy": 0.75, "f1": 0.5}), "price": Scores({"rmse": 3.25})}
+    evaluation = Evaluation(1.5, scores, 8)
+    verdict = EvalResult(
+        "pets", "train", Path("best.pt"), None, "test", "", evaluation, evaluation.metrics(), {}, "loss", [], 1.0,
+        "cpu", "fp32", main_metrics=("kind/accuracy", "price/rmse"),
+    )  # fmt: skip
+    with Console(quiet=True, as_json=False) as console:
+        console.evaluation(verdict)
+    assert capsys.readouterr().out == "kind/accuracy=0.75  price/rmse=3.25\n"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ def test_of_two_equally_near_the_first_wins() -> None:
     assert nearest("cat", ["rat", "bat"]) == "rat"
 
 
+def test_a_metric_without_its_output_finds_the_first_output_that_has_it() -> None:
+    known = ["loss", "digit/accuracy", "digit/f1", "speaker/accuracy"]
+    assert nearest("acuracy", known) == "digit/accuracy"
+    assert nearest("speker/accuracy", known) == "speaker/accuracy"
+    assert nearest("los", known) == "loss"
+    assert nearest("mrr", known) is None
+
+
 @given(word=words, at=st.integers(0, 11), letter=st.sampled_from("abcdefgh"))
 def test_any_single_edit_of_a_name_finds_it_among_strangers(word: str, at: int, letter: str) -> None:
     at %= len(word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -312,3 +313,50 @@ def test_sounds_that_are_silent_clipped_cut_or_of_another_rate_are_named(tmp_pat
     [unreadable] = found(report, "unreadable")
     assert (unreadable.level, unreadable.count) == ("error", 2)
     assert "none.wav holds no samples" in unreadable.message
+
+
+def alone(columns: Mapping[str, Any], inputs: Any, outputs: Any = None) -> DataReport:
+    """A look at a training split and nothing else."""
+    dataset = Dataset({"train": Table(columns)}, ("train",), {}, "made here")
+    given = INPUTS.validate_python({"x": inputs})
+    return check_dataset(dataset, given, OUTPUTS.validate_python({"y": outputs or CATEGORY}))
+
+
+def test_labels_as_a_matrix_are_counted_by_its_columns() -> None:
+    """They were taken for lists of the names 0 and 1."""
+    labels = {"type": "labels", "classes": ["red", "blue"]}
+    columns = {"x": np.arange(30.0), "y": np.array([[1, 0], [1, 1], [0, 0]] * 10)}
+    report = alone(columns, NUMBER, labels)
+    assert report.classes["y"] == {"train": {"red": 20, "blue": 10}}
+    assert not found(report, "unknown-class")
+
+
+def test_dates_are_read_as_their_column_reads_them() -> None:
+    """In UTC where a zone is written, and without a form where a table has dates of its own."""
+    times = np.array(["2024-05-31T12:00:00+02:00"] * 30)
+    assert _latest(times, {"type": "date"}) == datetime(2024, 5, 31, 10, tzinfo=UTC).timestamp()
+    days = np.array(["2024-05-31"] * 30, dtype="datetime64[D]")
+    assert _latest(days, {"type": "date", "format": "%d.%m.%Y"}) == datetime(2024, 5, 31, tzinfo=UTC).timestamp()
+
+
+def test_seconds_far_outside_the_calendar_are_found_before_training_is() -> None:
+    seconds = np.array([1.7e9] * 29 + [1.7e12])  # milliseconds
+    columns = {"x": seconds, "y": np.arange(30) % 2}
+    [finding] = found(alone(columns, {"type": "date", "format": "unix"}), "unreadable")
+    assert finding.count == 1
+
+
+def _latest(moments: np.ndarray, settings: dict[str, Any]) -> float:
+    report = alone({"x": moments, "y": np.arange(30) % 2}, settings)
+    assert not found(report, "unreadable")
+    [facts] = [column for column in report.columns if column.name == "x"]
+    assert facts.extent is not None
+    return facts.extent.maximum
+
+
+def test_chinese_words_are_counted_as_the_model_cuts_them() -> None:
+    """One character is one word there; a run of ten was counted as one, and nobody was told that it is cut."""
+    columns = {"x": np.array(["\u597d" * 10, "\u597d"] * 15), "y": np.arange(30) % 2}
+    report = alone(columns, {"type": "text", "tokens": "words", "max_length": 8})
+    [finding] = found(report, "cut-text")
+    assert finding.count == 15

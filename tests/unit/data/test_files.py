@@ -108,3 +108,10 @@ def test_a_sample_is_spread_evenly_over_all_rows(count: int) -> None:
     assert rows[0] == 0
     assert gaps.min() >= 1
     assert gaps.max() - gaps.min() <= 1
+
+
+def test_work_in_threads_comes_back_in_order_whatever_waits_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "AT_ONCE", 3)
+    rows = [5, 3, 8, 1, 9, 2, 7]
+    assert files.in_threads(lambda place, row: (place, row), rows) == list(enumerate(rows))
+    assert files.in_threads(lambda _, row: row, []) == []

@@ -202,3 +202,17 @@ def test_a_file_of_rows_that_lacks_a_column_is_named(table: Make, tmp_path: Path
     (tmp_path / "new.csv").write_text("x,y\n1,2\n")
     with pytest.raises(DataError, match=r"new\.csv has no column x1, it has x, y; did you mean x\?"):
         prepare_rows(section, data.inputs, into, [tmp_path / "new.csv"])
+
+
+def test_a_text_that_means_missing_elsewhere_is_the_same_text_in_training_and_in_rows_to_predict(
+    table: Make, tmp_path: Path
+) -> None:
+    """data.missing is for every column but text; rows to predict lost such texts, so the model saw empty ones."""
+    inputs = {"note": {"type": "text", "tokens": "words", "min_count": 1}}
+    section, into, out_of = table(inputs, missing=["NA"])
+    data = prepare_data(section, into, out_of)
+    rows, _ = prepare_rows(section, data.inputs, into, [tmp_path / "a.csv"])
+    every = torch.arange(20)
+    trained, predicted = data.examples["train"].inputs["note"], rows.inputs["note"]
+    assert torch.equal(trained.take(every), predicted.take(every))  # type: ignore[union-attr, call-arg, arg-type]
+    assert (predicted.take(every) > 1).all()  # type: ignore[union-attr, call-arg, arg-type]

@@ -205,6 +205,41 @@ def test_a_ranking_names_two_categories_among_the_inputs(
     assert "item is a number; expected a category" in found["item",]
 
 
+def test_a_ranking_beside_another_output_is_refused_at_its_place(
+    data_section: Make, input_column: Make, output_column: Make
+) -> None:
+    inputs = {"user": input_column(type="category"), "item": input_column(type="category")}
+    outputs = {
+        "choice": output_column(type="ranking", user="user", item="item"),
+        "stars": output_column(type="number"),
+    }
+    with pytest.raises(ConfigError, match="only output, and there is stars too") as caught:
+        settle_columns(data_section(source="table", train="a.csv"), inputs, outputs)
+    assert [problem.path for problem in caught.value.problems] == [("outputs", "choice")]
+
+
 def test_the_outline_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
     code = "import sys, ft.core.data.outline; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
+
+
+def test_a_text_with_runs_is_as_long_as_its_column_says(
+    data_section: Make, input_column: Make, output_column: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("t,y\na b c d,1\ne f,2\n")
+    inputs = {"t": input_column(type="text", ngrams=3, max_length=5)}
+    arguments = data_section(source="table", root=str(tmp_path), train="a.csv"), inputs
+    outputs = {"y": output_column(type="category")}
+    assert outline(*arguments, outputs).input_shapes == {"t": prepare_data(*arguments, outputs).inputs["t"].shape}
+
+
+def test_an_input_called_self_beside_others_is_refused(
+    data_section: Make, input_column: Make, output_column: Make
+) -> None:
+    """A module takes several inputs by their names, and one of them cannot be the module."""
+    inputs = {"self": input_column(type="number"), "other": input_column(type="number")}
+    section, outputs = data_section(source="table", train="a.csv"), {"y": output_column(type="category")}
+    with pytest.raises(ConfigError, match="column: self") as error:
+        outline(section, inputs, outputs)
+    assert error.value.problems[0].path == ("inputs", "self")
+    assert outline(section, {"self": inputs["self"]}, outputs).input_shapes == {"self": (1,)}

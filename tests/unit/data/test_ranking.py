@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,39 @@ def test_an_item_that_this_training_never_shows_is_known_without_a_description()
     years = catalog.items["year"]
     assert isinstance(years, Tensor)
     assert {item: year for item, year in enumerate(years[:, 0].tolist()) if year} == {4: 4000.0, 6: 6002.0}
+
+
+def test_a_fine_tuning_keeps_what_was_known_of_those_without_a_row_of_its_own(catalog: Catalog) -> None:
+    """Else every item that only the first training showed would be ranked without its description."""
+    few = {"train": made([1, 2, 3], [4, 4, 6], shift=7)}
+    titles = Values(np.array(["Four", "Four", "Six"]), "title", "train")
+    called = replace(catalog, titles=("", *(f"Film {item}" for item in range(1, ITEMS + 1))))
+    again = fit_catalog("next", SETTINGS, COLUMNS, few, {"train": titles}, called, {"who", "what", "year", "age"})
+    years, before = again.items["year"], catalog.items["year"]
+    assert isinstance(years, Tensor)
+    assert isinstance(before, Tensor)
+    want = [{4: 4000.0, 6: 6002.0}.get(item, year) for item, year in enumerate(before[:, 0].tolist())]
+    assert years[:, 0].tolist() == want
+    ages = again.users["age"]
+    assert isinstance(ages, Tensor)
+    assert ages[:, 0].tolist() == [0.0, *(100.0 * user + 7 * (user <= 3) for user in range(1, USERS + 1))]
+    tags = again.items["tags"]  # its column encodes otherwise than in the first training: nothing can be kept
+    assert isinstance(tags, Ragged)
+    assert [item for item in range(ITEMS + 1) if len(tags.row(item))] == [6]
+    assert again.titles[3:7] == ("Film 3", "Four", "Film 5", "Six")
+    assert titles.notes == []  # all have a title
+    assert torch.equal(again.seen_in("earlier"), catalog.seen_in("train", "val"))
+    assert len(again.seen_in("train", "val")) == 3
+    kept = fit_catalog("next", SETTINGS, COLUMNS, few, {}, catalog, {*COLUMNS}).items["tags"]
+    assert isinstance(kept, Ragged)
+    assert [kept.row(item).tolist() for item in range(1, ITEMS + 1)] == [tags_of(i) for i in range(1, ITEMS + 1)]
+
+
+def test_a_fine_tuning_with_other_items_keeps_nothing_of_them(catalog: Catalog) -> None:
+    few = {"train": made([1, 2, 3], [4, 4, 6])}
+    again = fit_catalog("next", SETTINGS, COLUMNS, few, {}, catalog, {"who", "year"})
+    assert torch.equal(again.items["year"], fit_catalog("next", SETTINGS, COLUMNS, few, {}).items["year"])  # type: ignore[arg-type]
+    assert set(again.seen) == {"train"}
 
 
 def test_titles_come_from_the_first_row_and_a_missing_one_is_told(examples: Any) -> None:
@@ -312,12 +346,15 @@ def test_a_set_of_pairs_has_exactly_its_members(limit: int) -> None:
 
 
 def by_hand(examples: Mapping[str, Examples], split: str) -> dict[int, list[int]]:
-    """By user, the marks of every item, from sets of pairs."""
+    """By user, the marks of every item, from sets of pairs; then, below zero, the choices of unknown items."""
     before = {"train": (), "val": ("train",), "test": ("train", "val")}[split]
     seen = {pair for earlier in before for pair in pairs(examples[earlier])}
     fresh = {pair for pair in pairs(examples[split]) if pair[0] and pair not in seen}
     return {
-        user: [-1 if (user, item) in seen else int((user, item) in fresh) for item in range(1, ITEMS + 1)]
+        user: [
+            *(-1 if (user, item) in seen else int((user, item) in fresh) for item in range(1, ITEMS + 1)),
+            -pairs(examples[split]).count((user, 0)),
+        ]
         for user in sorted({user for user, _ in fresh})
     }
 
@@ -352,6 +389,26 @@ def test_what_is_unknown_or_was_chosen_before_is_counted(catalog: Catalog, examp
     (batch,) = judging(some, catalog, "test").epoch(0)
     assert batch.inputs["who"].tolist() == [1, 2, 3][: 3 if again < 2 else 2]
     assert not (batch.targets["next"][:2] == 1).any()  # unknown items only: nothing of theirs can be found
+    assert batch.targets["next"][:2, -1].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "said"),
+    [([1, 2], [0, 0], "of unknown items 2"), ([0, 0], [1, 2], "of unknown users 2"), ([1, 1], [1, 2], "user 2")],
+)
+def test_a_split_in_which_nothing_can_be_found_is_refused(users: list[int], items: list[int], said: str) -> None:
+    """Its loss would be nothing divided by nothing, which a training takes for weights that diverged."""
+    some = {"train": made([1, 1, 2], [1, 2, 3]), "test": made(users, items)}
+    catalog = fit_catalog("next", SETTINGS, COLUMNS, some, {})
+    with pytest.raises(DataError, match=f"test: none of its 2 choices can be looked for.*{said}"):
+        ranking_notes("next", catalog, some["test"], "test")
+
+
+def test_a_training_on_unknown_items_alone_is_refused() -> None:
+    some = {"train": made([1, 2], [0, 0])}
+    catalog = fit_catalog("next", SETTINGS, COLUMNS, some, {})
+    with pytest.raises(DataError, match="train: all of its 2 choices are of items that are not known"):
+        ranking_notes("next", catalog, some["train"], "train")
 
 
 def test_a_user_who_only_repeats_is_left_out() -> None:

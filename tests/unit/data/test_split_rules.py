@@ -35,6 +35,15 @@ def text(values: list[Any]) -> pyarrow.Array:
 # ---------------------------------------------------------------- by values
 
 
+def test_classes_that_a_source_keeps_as_numbers_are_named_by_their_names() -> None:
+    table = Table({"id": np.arange(6), "label": np.array([0, 1, 2, 0, 1, 2])})
+    dataset = Dataset({"train": table}, ("train",), {"label": ("cat", "dog", "owl")}, "by hand")
+    tables = split_dataset(dataset, Split.model_validate({"test": {"label": ["owl"]}}))
+    assert tables["test"].columns["id"].tolist() == [2, 5]
+    with pytest.raises(ConfigError, match="did you mean owl"):
+        split_dataset(dataset, Split.model_validate({"test": {"label": ["owll"]}}))
+
+
 def test_named_values_are_the_part_and_fractions_are_of_the_rest() -> None:
     speakers = ["theo", "nick", "lucas", "yves"] * 25
     parts = cut({"test": {"speaker": ["theo"]}, "val": 0.2}, speaker=text(speakers))

@@ -14,6 +14,7 @@ from torch import nn
 from ft.core.engine.balance import Balance
 from ft.core.engine.consumers import MetricsFile
 from ft.core.engine.events import EpochEnded, Validated
+from ft.core.errors import DivergedError
 
 
 class Output:
@@ -98,6 +99,17 @@ def test_weights_are_in_the_lines_of_epochs_and_the_losses_stay_plain(tmp_path: 
     validated = [event for event in seen if isinstance(event, Validated)][-1].metrics
     assert validated["loss"] == pytest.approx(validated["y/loss"] + 0.5 * validated["z/loss"])
     assert all(event.loss_weights for event in seen if isinstance(event, EpochEnded))
+
+
+def test_a_learned_weight_that_is_no_number_stops_the_run_before_it_is_saved() -> None:
+    it = loop_of_two(epochs=1)
+    assert it.balance is not None
+    events = it.run()
+    while not isinstance(next(events), Validated):
+        pass
+    it.balance.log_variances.data[1] = torch.nan
+    with pytest.raises(DivergedError, match="became NaN or infinite"):
+        next(events)
 
 
 def test_what_ships_has_no_trace_of_the_weights() -> None:

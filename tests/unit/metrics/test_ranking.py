@@ -129,3 +129,15 @@ def test_without_users_every_metric_is_nan() -> None:
     found = RankingScores().compute()
     assert all(math.isnan(value) for value in found.metrics.values())
     assert found.intervals == {}
+
+
+def test_choices_beside_the_ranked_items_count_as_missed() -> None:
+    """Of three chosen items one is ranked, and comes first; the other two cannot be found: told as -2."""
+    scores, marks = torch.tensor([[3.0, 2.0, 1.0]] * 2), torch.tensor([[1, 0, 0, -2], [1, 0, 0, 0]])
+    found = scored(scores[:1], marks[:1], (2, 10)).metrics
+    ideal = {2: 1 + 1 / math.log2(3), 10: 1 + 1 / math.log2(3) + 1 / 2}
+    want = {"hit_rate@2": 1.0, "recall@2": 1 / 3, "recall@10": 1 / 3, "ndcg@2": 1 / ideal[2], "mrr": 1.0}
+    assert {name: found[name] for name in want} == pytest.approx(want)
+    assert found["ndcg@10"] == pytest.approx(1 / ideal[10])
+    without = scored(scores[1:], marks[1:], (2, 10)).metrics
+    assert without == scored(scores[1:], marks[1:, :3], (2, 10)).metrics

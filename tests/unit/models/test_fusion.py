@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ft.core.adapt.freeze import freeze, set_train_mode
 from ft.core.errors import ConfigError
+from ft.core.models import towers
 from ft.core.models.build import RankingSides
 from ft.core.models.describe import describe
 from ft.core.models.forms import InputForm
@@ -171,7 +172,11 @@ def test_two_embeddings_and_dot_are_matrix_factorisation_with_biases() -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_candidates_score_as_each_pair_does_alone(bias: bool, rows: int) -> None:
+@pytest.mark.parametrize("at_once", [3, 8192])
+def test_candidates_score_as_each_pair_does_alone(
+    bias: bool, rows: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(towers, "CANDIDATES_AT_ONCE", at_once)
     inputs = {**MOVIES, "review": FORMS["review"], "age": FORMS["age"]}
     model = {"fusion": {"dot": {"dim": 5, "bias": bias, "dropout": 0.3}}}
     sides = RankingSides(("user", "age"), ("item", "review"))
@@ -179,8 +184,10 @@ def test_candidates_score_as_each_pair_does_alone(bias: bool, rows: int) -> None
     network.module.eval()
     users = batch(forms("user", "age"), 3)
     candidates = {"item": torch.randint(0, 7, (rows, 4)), "review": torch.randint(0, 20, (rows, 4, 12))}
-    together = network({**users, **candidates})["next"]
+    with torch.no_grad():
+        together = network({**users, **candidates})["next"]
     assert together.shape == (3, 4)
+    torch.testing.assert_close(together, network({**users, **candidates})["next"].detach())
     for row in range(3):
         for place in range(4):
             pair = {name: x[row : row + 1] for name, x in users.items()}

@@ -7,6 +7,7 @@ from math import cos, pi, sin
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 import torch
 
@@ -110,3 +111,8 @@ def test_earlier_statistics_stay() -> None:
     earlier, _ = fit_column(DateInput(type="date"), values(["1970-01-01", "1970-01-03"]))
     _, stored = fit_column(DateInput(type="date"), values(["1970-01-11"]), earlier)
     assert stored[0, 0] == 9.0
+
+
+def test_nanoseconds_of_a_table_lose_only_what_a_microsecond_does_not_hold() -> None:
+    cells = pyarrow.array([1_717_156_800_000_000_123], pyarrow.timestamp("ns"))
+    assert read_seconds(Values(cells, "x", "train"), None).tolist() == [1_717_156_800.0]

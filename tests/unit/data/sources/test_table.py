@@ -226,3 +226,25 @@ def test_without_arrow_the_error_says_what_to_install(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "ft[table]" in done.stdout
+
+
+def test_texts_of_json_lines_that_look_like_dates_stay_as_written(tmp_path: Path) -> None:
+    """Arrow takes them for moments: a category was called `2024-05-31 00:00:00`, which no row says."""
+    rows = [
+        {"n": 1, "day": "2024-05-31", "at": "2024-05-31T12:30:00Z", "days": ["2024-05-31", "2024-06-01"]},
+        {"n": 2, "day": "2024-06-01", "at": "2024-06-01T00:00:00Z", "days": []},
+        {"n": None, "day": None, "at": "2024-06-01T00:00:00Z", "days": None},
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = read(tmp_path, train="a.jsonl")
+    assert columns(table) == {name: [row[name] for row in rows] for name in rows[0]}
+    assert list(table.columns) == list(rows[0])
+
+
+@pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
+def test_a_file_in_which_a_column_is_empty_goes_with_one_in_which_it_is_not(tmp_path: Path, order: list[str]) -> None:
+    (tmp_path / "a.jsonl").write_text('{"v": null, "w": null}\n')
+    (tmp_path / "b.jsonl").write_text('{"v": 7, "w": null}\n')
+    table = read(tmp_path, train=[f"{name}.jsonl" for name in order])
+    assert columns(table) == {"v": [None, 7] if order[0] == "a" else [7, None], "w": [None, None]}
+    assert str(table.columns["w"].type) == "large_string"  # type: ignore[union-attr]

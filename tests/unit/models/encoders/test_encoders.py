@@ -125,6 +125,16 @@ def test_the_periodic_encoder_passes_the_flag_of_a_missing_number_through() -> N
     assert answer[:, 8].tolist() == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("shape", [(6,), (2, 6)])
+def test_the_periodic_encoder_passes_the_flags_of_a_vector_through(shape: tuple[int, ...]) -> None:
+    """Half of the last axis are flags, of each row of a vector with more axes."""
+    module = encoder({"periodic": {"dim": 2}}, InputForm("vector", shape, flagged=True))
+    plain = encoder({"periodic": {"dim": 2}}, InputForm("vector", (*shape[:-1], 3)))
+    x = torch.randn(4, *shape)
+    numbers, flags = x[..., :3], x[..., 3:]
+    torch.testing.assert_close(module(x), torch.cat([plain(numbers), flags.flatten(1)], 1))
+
+
 def test_frequencies_begin_with_the_spread_that_is_asked_for() -> None:
     module = encoder({"periodic": {"frequencies": 4000, "sigma": 0.7}}, FORMS["size"])
     assert module.get_parameter("frequency").std().item() == pytest.approx(0.7, rel=0.05)

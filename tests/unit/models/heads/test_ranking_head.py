@@ -107,3 +107,12 @@ def test_every_promised_metric_is_reported_and_has_a_direction() -> None:
     assert (head.name, head.size, head.weight) == ("liked", 1, 2.0)
     raw, targets = batch()
     assert float(head.loss_sum(raw, targets)) == pytest.approx(float(written_out("bpr", raw, targets)), rel=1e-5)
+
+
+@both
+def test_choices_beside_the_ranked_items_have_no_loss(loss: Loss) -> None:
+    raw, targets = batch()
+    wider = torch.cat([targets, torch.full((len(targets), 1), -1, dtype=torch.int8)], dim=1)
+    head = RankingHead("film", loss=loss)
+    assert torch.equal(head.loss_sum(raw, wider), head.loss_sum(raw, targets))
+    assert torch.equal(head.denominator(wider), head.denominator(targets))
