@@ -21,9 +21,11 @@ from ft.core.stages.listing import RunRow
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
+from ft.core.stages.runs import Status
 
 View = list[RenderableType]
 WIDEST_CONFUSION = 12
+LONGEST_RUN = 24  # letters of a run's path that are never broken, however narrow the terminal
 
 
 def fit(result: FitResult) -> View:
@@ -148,14 +150,15 @@ def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
     """A line per run."""
     if not rows:
         return [f"no runs below {runs_dir}/"]
-    table = _table("run", "stage", "state", "started", "epochs", "validation", "evaluated", right=(4,))
+    table = _table("run", "stage", "state", "started", "epochs", "scores", right=(4,))
+    table.padding = (0, 1, 0, 0)  # narrow terminals need every letter
+    for column in table.columns[:5]:
+        column.no_wrap = column.header != "started"  # a date breaks well, and the scores do
+    table.columns[0].no_wrap = max(len(shown(row.path)) for row in rows) <= LONGEST_RUN
     for row in rows:
         status = row.status
-        main = status.main_metrics
-        judged = "; ".join(f"{split}: {_headline(metrics, main)}" for split, metrics in status.evaluations.items())
-        best = _headline(status.metrics, main)
-        started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(shown(row.path), status.stage, status.state, started, str(status.epochs), best, judged)
+        started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M")
+        table.add_row(shown(row.path), status.stage, status.state, started, str(status.epochs), _scores(status))
     return [table]
 
 
@@ -254,6 +257,20 @@ def _stages(verdicts: Sequence[EvalResult]) -> Table:
         cells = [_with_interval(v.metrics[metric], v.intervals.get(metric)) for v in verdicts]
         table.add_row(metric, *cells)
     return table
+
+
+def _scores(status: Status) -> str:
+    """`val accuracy 0.98, test 0.97`: the best validation and the evaluations; one metric is named once."""
+    judged = ({"val": status.metrics} if status.metrics else {}) | status.evaluations
+    shown = {split: _headline(metrics, status.main_metrics) for split, metrics in judged.items()}
+    if any("," in headline for headline in shown.values()):
+        return "; ".join(f"{split} {headline}" for split, headline in shown.items())
+    named, told = "", []
+    for split, headline in shown.items():
+        metric, _, value = headline.rpartition(" ")
+        told.append(f"{split} {value if metric == named else headline}")
+        named = metric
+    return ", ".join(told)
 
 
 def _headline(metrics: Mapping[str, float], main: Sequence[str]) -> str:

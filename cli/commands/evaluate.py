@@ -31,7 +31,8 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Other data: a YAML file with data:, or another root folder.")
+        Path | None,
+        typer.Option("--data", help="Other data: a table, another root folder, or another experiment's YAML file."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON document to this file.")] = None,
     python: Python = None,

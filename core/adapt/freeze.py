@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, Problem, TreePath
@@ -43,11 +44,22 @@ class UnitLike(Protocol):
 
 @dataclass(frozen=True)
 class FreezeRow:
-    """What one pattern matched: units by name, parts and parameters by path, and how many values that froze."""
+    """What one pattern matched: units by name, parts and parameters by path, and how many values that froze.
+
+    idle: freezing that changes nothing, for it has no values, no statistics and no dropout.
+    """
 
     pattern: str
     matched: tuple[str, ...]
     parameters: int
+    idle: bool = False
+
+    def line(self) -> str:
+        """For people."""
+        matched = ", ".join(self.matched)
+        if self.idle:
+            return f"nothing to freeze in {matched}: {'they have' if len(self.matched) > 1 else 'it has'} no parameters"
+        return f"{self.pattern}: {matched} ({self.parameters:,} values)"
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class FreezeReport:
 
     def lines(self) -> list[str]:
         """For people: a line per pattern, one per tie, and the sum."""
-        shown = [f"{row.pattern}: {', '.join(row.matched)} ({row.parameters:,} values)" for row in self.rows]
+        shown = [row.line() for row in self.rows]
         tied = [f"{tie}: tied, frozen together" for tie in self.tied]
         return [*shown, *tied, f"frozen: {self.frozen_parameters:,} of {self.total_parameters:,} values"]
 
@@ -83,7 +95,7 @@ def freeze(
     Every parameter's requires_grad is left as it was elsewhere; modes change only in set_train_mode.
 
     Raises ConfigError for a blank pattern; and, with the table of units, when a pattern matches nothing, a range goes
-    beyond the last unit, or nothing would be left to learn.
+    beyond the last unit, none of what they match can learn or be held still, or nothing would be left to learn.
     """
     parts = _Parts(units, module)
     wanted = list(split_patterns(patterns, path))
@@ -93,16 +105,19 @@ def freeze(
         raise ConfigError(*problems[:-1], parts.with_table(problems[-1]))
     modules = tuple(dict.fromkeys(name for match in matches for name in match.modules))
     named = {name for match in matches for name in match.parameters}
+    rows = tuple(
+        FreezeRow(text, match.shown, parts.size(match.parameters), parts.is_idle(match))
+        for text, match in zip(wanted, matches, strict=True)
+    )
+    if rows and all(row.idle for row in rows):
+        raise ConfigError(parts.with_table(Problem("; ".join(row.line() for row in rows), path)))
     frozen = {parts.parameters[name] for name in named}
     every = list(module.parameters())
     if frozen and not any(p.requires_grad and p not in frozen for p in every):
         raise ConfigError(parts.with_table(Problem("freezing all of this leaves nothing to learn", path)))
     for parameter in frozen:
         parameter.requires_grad_(False)
-    rows = (
-        FreezeRow(text, match.shown, parts.size(match.parameters)) for text, match in zip(wanted, matches, strict=True)
-    )
-    return FreezeReport(tuple(rows), modules, parts.ties(named), parts.size(named), sum(p.numel() for p in every))
+    return FreezeReport(rows, modules, parts.ties(named), parts.size(named), sum(p.numel() for p in every))
 
 
 def set_train_mode(module: nn.Module, frozen: Iterable[str] = ()) -> None:
@@ -145,6 +160,7 @@ class _Parts:
     def __init__(self, units: Sequence[UnitLike], module: nn.Module) -> None:
         self.units = units
         self.parameters = dict(module.named_parameters(remove_duplicate=False))
+        self._module = module
         self._modules = [name for name, _ in module.named_modules(remove_duplicate=False) if name]
 
     def match(self, pattern: str) -> _Match:
@@ -179,6 +195,12 @@ class _Parts:
                     yield f"{unit.index}.{name}"  # a parameter of the network's own, or an activation
                 elif name.startswith(f"{prefix}."):
                     yield f"{unit.index}.{name.removeprefix(f'{prefix}.')}"
+
+    def is_idle(self, match: _Match) -> bool:
+        """Whether freezing it changes nothing. A dropout that is frozen drops nothing, so it is not idle."""
+        inside = [module for name in match.modules for module in self._module.get_submodule(name).modules()]
+        held = any(isinstance(module, _DropoutNd) or any(True for _ in module.buffers()) for module in inside)
+        return not (match.parameters or held)
 
     def size(self, names: Iterable[str]) -> int:
         """Number of values, each counted once."""

@@ -31,7 +31,9 @@ from ft.core.data.columns.names import name_values
 from ft.core.data.columns.reading import read_numbers
 from ft.core.data.outline import KNOWN, columns_of, own_words, source_columns
 from ft.core.data.sources import load
-from ft.core.data.sources.table_files import FORMATS
+from ft.core.data.sources.table_csv import Dialect, first_row
+from ft.core.data.sources.table_encoding import find_encodings
+from ft.core.data.sources.table_files import format_of, is_table
 from ft.core.data.splits import split_columns, split_dataset
 from ft.core.data.table import Dataset, Table, Values
 from ft.core.errors import ConfigError, DataError, Problem, TreePath
@@ -75,11 +77,15 @@ def gather_files(data: DataSection, settings: Mapping[str, InputColumn], files: 
     """The rows of tables that nobody has labelled, in the order of the files: one split, `predict`.
 
     Read as data.source says where that is a table too: its delimiter, header, encoding, missing values and joins.
-    Raises DataError for a file that lacks a column.
+    Files of a table without a header may have one: they are read by it where it names all the inputs, else by place.
+    Raises DataError for a file that lacks a column, and one without a header that has others than the table.
     """
     reads = {name: columns_of(name, column) for name, column in settings.items()}
     needed = {column for columns in reads.values() for column in columns}
-    dataset = load(_section_of(data, files), needed, {"train"}, only_texts(settings, reads))
+    section = _section_of(data, files)
+    if isinstance(section.header, list):
+        section = _with_own_header(section, section.header, needed, files)
+    dataset = load(section, needed, {"train"}, only_texts(settings, reads))
     table = dataset.splits["train"]
     has = (*table.columns, *table.others)
     for read in sorted(needed.difference(has)):
@@ -91,13 +97,32 @@ def gather_files(data: DataSection, settings: Mapping[str, InputColumn], files: 
 def _section_of(data: DataSection, files: Sequence[Path]) -> TableData:
     """The settings that read these files as the experiment's own tables are read."""
     own = data if isinstance(data, TableData) else TableData(source="table", train="")
-    told = all(Path(file.name.removesuffix(".gz")).suffix.lower() in FORMATS for file in files)
     joins = [
         each.model_copy(update={"files": [str(Path(own.root, file)) for file in _listed(each.files)]})
         for each in own.join
     ]
     changes = {"root": ".", "train": list(map(str, files)), "val": None, "test": None, "join": joins}
-    return own.model_copy(update=changes | ({"format": None} if told else {}))
+    return own.model_copy(update=changes | ({"format": None} if all(map(is_table, files)) else {}))
+
+
+def _with_own_header(section: TableData, header: list[str], needed: set[str], files: Sequence[Path]) -> TableData:
+    """The section as it is, or with `header: true` where the files' first rows name all that is needed of `header`."""
+    inputs = [name for name in header if name in needed or name in {each.on for each in section.join}]
+    kinds = {file: format_of(file, section.format, ("data", "format")) for file in files}
+    plain = [file for file, kind in kinds.items() if kind in ("csv", "tsv")]
+    own = []
+    for file, encoding in zip(plain, find_encodings(plain, section.encoding), strict=True):
+        first, _ = first_row(file, Dialect.of(section, kinds[file]), encoding)
+        if set(inputs) <= set(first):
+            own.append(file)
+        elif len(first) != len(header):
+            expected = f"{len(header)} as the model was trained with ({', '.join(header)})"
+            named = f"a first row that names {', '.join(inputs)}"
+            raise DataError(f"{file}: has {len(first)} columns; expected {expected}, or {named}")
+    if own and len(own) < len(plain):
+        other = next(file for file in plain if file not in own)
+        raise DataError(f"{other}: has no first row that names {', '.join(inputs)}, and {own[0]} has; ask one by one")
+    return section.model_copy(update={"header": True}) if own else section
 
 
 def _listed(files: str | list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from ft.core.config.schema import DataSection, InputColumn, OutputColumn, Rankin
 from ft.core.data.catalog import Catalog, fit_catalog
 from ft.core.data.columns import Column, column_from_state, fit_column
 from ft.core.data.gather import gather, gather_files
+from ft.core.data.leaks import leak_notes
 from ft.core.data.loader import Examples
 from ft.core.data.outline import settle_columns
 from ft.core.data.ranking import ranking_notes
@@ -38,7 +39,7 @@ class Data:
     output_settings: as written or filled in by the source; empty when the columns came from a checkpoint.
     fingerprints: by split, SHA-256 of the encoded bytes and of the columns' names, types and classes.
     class_counts: of the training split if it was read, by output and class or label.
-    notes: what the user should know of the values: what was missing, unknown, cut or left out.
+    notes: what the user should know of the values: what was missing, unknown, cut, left out or in two splits.
     """
 
     examples: Mapping[str, Examples]
@@ -202,7 +203,8 @@ def _as_data(
         digests = pool.map(lambda split: _fingerprint(split, columns), examples.values())
         fingerprints = dict(zip(examples, digests, strict=True))
     splits, counts = split_names(dataset, data.split), _count_classes(examples, outputs)
-    notes = [*dataset.notes, *_notes_of_rankings(examples, outputs)]
+    ranks = any(isinstance(column, Catalog) for column in outputs.values())
+    notes = [*dataset.notes, *(_notes_of_rankings(examples, outputs) if ranks else leak_notes(examples))]
     return Data(examples, inputs, outputs, splits, dataset.found, fingerprints, counts, notes=tuple(notes))
 
 

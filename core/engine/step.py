@@ -51,14 +51,16 @@ def train_step(
 
 def _denominator(head: Head, batches: Sequence[Batch]) -> Tensor:
     """The global count (or sum of class weights) of one output over the step: known before the first backward."""
-    return all_reduce_sum(torch.stack([head.denominator(batch.targets[head.name]) for batch in batches]).sum())
+    counts = [head.denominator(batch.targets[head.name]) for batch in batches]
+    return all_reduce_sum(torch.stack(counts).sum() if len(counts) > 1 else counts[0])
 
 
 def _terms(
     heads: Sequence[Head], raw: Mapping[str, Tensor], batch: Batch, denominators: Mapping[str, Tensor]
 ) -> list[Tensor]:
     """One batch's share of every output's weighted mean loss."""
-    return [
-        head.weight * head.loss_sum(raw[head.name].float(), batch.targets[head.name]) / denominators[head.name]
-        for head in heads
+    losses = [
+        head.loss_sum(raw[head.name].float(), batch.targets[head.name]) / denominators[head.name] for head in heads
     ]
+    # a small network's step is short enough to feel one multiplication by 1 and its gradient
+    return [loss if head.weight == 1 else head.weight * loss for head, loss in zip(heads, losses, strict=True)]

@@ -18,10 +18,11 @@ from ft.core.assemble.parts import (
     checkpoint_heads,
 )
 from ft.core.config.load import Loaded, load_experiment
-from ft.core.config.schema import EvalSection, Experiment, InputColumn, OutputColumn
+from ft.core.config.schema import EvalSection, Experiment, InputColumn, OutputColumn, Split, TableData
 from ft.core.data.columns import Column
 from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import Data, prepare_with
+from ft.core.data.sources.table_files import is_table
 from ft.core.engine.evaluate import Evaluation, evaluate
 from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
 from ft.core.models.heads import Head
@@ -81,8 +82,8 @@ def judge(
 ) -> EvalResult:
     """Evaluate a checkpoint on a split and check its gates. Failed gates are in the result, not an error.
 
-    split, minimum: the command line's; they win over `eval:`, gate by gate. other_data: a YAML file or folder to read
-    instead of the experiment's own data. data: what an earlier stage of this process prepared.
+    split, minimum: the command line's; they win over `eval:`, gate by gate. other_data: a table, folder or YAML file to
+    read instead of the experiment's own data. data: what an earlier stage of this process prepared.
     Raises DivergedError when the model's answers are not finite.
     """
     with subject.loaded.locating():
@@ -111,17 +112,23 @@ def _settings(loaded: Loaded, split: str | None, minimum: Mapping[str, float]) -
 
 
 def _read(subject: Subject, rebuilt: Rebuilt, settings: EvalSection, other: Path | None) -> Data:
-    section = subject.loaded.experiment.data if other is None else _other_data(subject.loaded, other)
+    section = subject.loaded.experiment.data if other is None else _other_data(subject.loaded, other, settings.split)
     return prepare_with(section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={settings.split})
 
 
-def _other_data(loaded: Loaded, path: Path) -> Any:
-    """`--data`: the `data:` section of another YAML file, or another folder for the same kind of source."""
+def _other_data(loaded: Loaded, path: Path, split: str) -> Any:
+    """`--data`: the data of another experiment's YAML file, a table whose every row is judged, or another folder."""
     if is_config(path):
         return load_experiment(path).experiment.data
     section = loaded.experiment.data
+    if isinstance(section, TableData) and path.is_file():
+        file = str(path.absolute())
+        own = {"train": file, "val": None, "test": None, split: file, "split": Split()}
+        return section.model_copy(update=own | ({"format": None} if is_table(path) else {}))
     if "root" not in type(section).model_fields:
-        raise ConfigError(f"--data {path}: the source {section.source} reads no folder; name a YAML file with data:")
+        raise ConfigError(
+            f"--data {path}: the source {section.source} reads no folder; name another experiment's YAML file"
+        )
     if not path.exists():
         raise ConfigError(f"--data {path}: there is no such file or folder")
     return section.model_copy(update={"root": str(path)})

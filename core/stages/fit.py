@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from ft.core.adapt.loading import LoadReport
@@ -17,7 +18,7 @@ from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.board import BoardWriter, board_is_installed, check_board
 from ft.core.engine.consumers import CheckpointWriter, MetricsFile
 from ft.core.engine.evaluate import Evaluation, evaluate
-from ft.core.engine.events import Event, Finished
+from ft.core.engine.events import EpochEnded, Event, Finished
 from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.stages.checks import check_metrics, check_writable
@@ -51,7 +52,7 @@ def _fit(
         check_writable(options.runs_dir)
         prepared = _prepare(loaded, stage, start, options, data)
         run = create_run(options.runs_dir, loaded.experiment.name, stage, start.parent if start else None)
-        with _ending(run):
+        with _ending(run, kept=not options.smoke):
             result = _drive(prepared, run, options, started)
         return result, prepared.data
 
@@ -120,6 +121,7 @@ def _drive(prepared: _Prepared, run: RunFolder, options: Options, started: float
     consumers: list[Callable[[Event], None]] = [
         MetricsFile(run.path / "metrics.jsonl"),
         CheckpointWriter(run.best, run.last, fit.loop, checkpoint_head(prepared)),
+        partial(_follow, run),
         history,
         *_board(prepared, run),
         options.on_event,
@@ -228,12 +230,30 @@ def _board(prepared: _Prepared, run: RunFolder) -> list[BoardWriter]:
     return [BoardWriter(run.path / "tensorboard", prepared.loaded.resolved_yaml(prepared.stage))]
 
 
+def _follow(run: RunFolder, event: Event) -> None:
+    """Keep the epochs done in `status.json`, for `ft runs` and for a run that does not come to its end."""
+    if isinstance(event, EpochEnded):
+        run.update(epochs=event.epoch, steps=event.step)
+
+
 @contextmanager
-def _ending(run: RunFolder) -> Iterator[None]:
-    """Say in `status.json` how a run ended when it did not finish; the error goes on."""
+def _ending(run: RunFolder, *, kept: bool) -> Iterator[None]:
+    """Say in `status.json` how a run ended when it did not finish; the error goes on.
+
+    An interrupt goes on with a note of what it left, where the run's folder is kept.
+    """
     try:
         yield
     except BaseException as error:
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         run.update(state=state, finished=time.time(), error=f"{type(error).__name__}: {error}"[:2000])
+        if kept and isinstance(error, KeyboardInterrupt):
+            error.add_note(_left_behind(run))
         raise
+
+
+def _left_behind(run: RunFolder) -> str:
+    epochs = run.status().epochs
+    if not run.best.exists():
+        return f"{run.path} has no checkpoint yet"
+    return f"{run.best} is the best {f'until epoch {epochs}' if epochs else 'so far'}"

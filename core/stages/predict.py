@@ -20,7 +20,7 @@ from ft.core.config.suggest import did_you_mean
 from ft.core.data.loader import Examples
 from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import prepare_rows
-from ft.core.data.sources.table_files import FORMATS
+from ft.core.data.sources.table_files import is_table
 from ft.core.data.table import Values
 from ft.core.engine.evaluate import evaluating
 from ft.core.errors import ConfigError, DivergedError
@@ -60,11 +60,6 @@ class Predictions:
         """The answers of one example after the other."""
         for start in range(0, len(self.answers), len(self.outputs)):
             yield self.answers[start : start + len(self.outputs)]
-
-
-def is_table(file: Path) -> bool:
-    """Whether a file's name says that it holds rows of examples."""
-    return Path(file.name.removesuffix(".gz")).suffix.lower() in FORMATS
 
 
 def predict_files(subject: Subject, files: Sequence[Path]) -> Predictions:
@@ -142,7 +137,11 @@ def _check_names(rebuilt: Rebuilt, values: Mapping[str, str]) -> None:
 
 def _encode(rebuilt: Rebuilt, texts: Mapping[str, list[str]], names: list[str]) -> tuple[Examples, list[str]]:
     """Examples from texts as they would stand in a table. Files that they name are relative to the working folder."""
-    notes: list[str] = []
+    notes = [
+        f"{name} has no value"
+        for name, column in rebuilt.inputs.items()
+        if column.kind == "category" and texts[name] == [""]
+    ]
     stored = {
         name: column.encode(Values(np.array(texts[name]), name, "predict", names, notes=notes))
         for name, column in rebuilt.inputs.items()

@@ -321,14 +321,17 @@ def test_the_same_example_in_training_and_test_fails_the_data_check(tmp_path: Pa
 
 def test_the_same_picture_under_another_name_is_a_leak(tmp_path: Path) -> None:
     write_media(tmp_path, "picture")
-    (tmp_path / "files/copy.png").write_bytes((tmp_path / file_of("picture", 3)).read_bytes())
+    copies = []
+    for number in (3, 5, 7):
+        (tmp_path / f"files/copy{number}.png").write_bytes((tmp_path / file_of("picture", number)).read_bytes())
+        copies.append({"picture": f"files/copy{number}.png", "label": "l1"})
     with (tmp_path / "media.csv").open() as file:
         rows = list(csv.DictReader(file))
     write_rows(tmp_path / "media.csv", rows[:20])
-    write_rows(tmp_path / "test.csv", [*rows[20:], {"picture": "files/copy.png", "label": "l1"}])
+    write_rows(tmp_path / "test.csv", [*rows[20:], *copies])
     tree = changed(media("picture"), {"data": {"test": "test.csv", "split": ...}})
     write_config(tmp_path / "c.yaml", base=tree)
     answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
     assert answer.code == 4
     (leak,) = (each for each in json.loads(answer.out)["findings"] if each["kind"] == "leak")
-    assert leak["rows"] == ["test.csv row 11"]
+    assert leak["rows"] == [f"test.csv row {row}" for row in (11, 12, 13)]

@@ -53,7 +53,8 @@ def test_everything_that_would_spoil_a_run_is_told_at_once(tmp_path: Path) -> No
     edit(train, 8, ",s,no,z")
     edit(train, 9, "0.123,t,Yes,z")
     edit(train, 10, "0.124,t,,z")
-    edit(tmp_path / "test.csv", 1, train.read_text().splitlines()[50])
+    for row in (1, 2, 3):
+        edit(tmp_path / "test.csv", row, train.read_text().splitlines()[50 + row])
     write_config(tmp_path / "c.yaml", {"data": {"split": ...}}, BASE)
     answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
     assert answer.code == 4
@@ -63,7 +64,7 @@ def test_everything_that_would_spoil_a_run_is_told_at_once(tmp_path: Path) -> No
     assert errors[("unreadable", "x")] == ["train.csv row 3"]
     assert errors[("missing", "x")] == ["train.csv row 8"]
     assert errors[("missing", "y")] == ["train.csv row 10"]
-    assert errors[("leak", None)] == ["test.csv row 1"]
+    assert errors[("leak", None)] == ["test.csv row 1", "test.csv row 2", "test.csv row 3"]
     assert ("spelling", "y") in errors
     assert len(answer.errors) == 1
 

@@ -90,7 +90,7 @@ def digits(folder: Path) -> None:
         "inputs": {"image": column},
         "outputs": {"digit": output},
         "train": stage,
-        "finetune": {"freeze": [0]},
+        "finetune": {"freeze": [1]},
         "eval": {"metrics": ["accuracy"]},
     }
     write_config(folder / "c.yaml", settings)

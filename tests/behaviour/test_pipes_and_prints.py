@@ -111,7 +111,7 @@ def test_terminated_is_interrupted_and_the_run_says_so(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "error: terminated"
+    assert err.splitlines()[-1].startswith("error: terminated; runs/tiny/1/checkpoints/best.pt is the best")
     assert "Traceback" not in err
     assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "interrupted"
 

@@ -283,3 +283,12 @@ def test_loose_sounds_are_answered_by_a_model_of_one_sound(tmp_path: Path) -> No
     broken = ft("predict", "runs/tiny/1", "broken.wav", cwd=tmp_path)
     assert broken.code == 4
     assert "broken.wav" in broken.err
+
+
+def test_eval_judges_on_every_row_of_another_table(reviews: Path) -> None:
+    rng = np.random.default_rng(3)
+    write_rows(reviews / "later.tsv.csv", [review(rng, row) for row in range(31)])
+    for split in ("test", "val"):
+        answer = ft("eval", "runs/reviews/1", "--data", "later.tsv.csv", "--split", split, "--json", cwd=reviews)
+        assert answer.code == 0, answer.err
+        assert json.loads(answer.out)["examples"] == 31

@@ -172,7 +172,10 @@ def test_130_interrupted_and_what_was_saved_stays(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "interrupted"
+    status = json.loads((tmp_path / "runs/tiny/1/status.json").read_text())
+    assert status["state"] == "interrupted"
+    assert status["epochs"] >= 1
+    assert f"error: interrupted; runs/tiny/1/checkpoints/best.pt is the best until epoch {status['epochs']}\n" in err
     assert ft("eval", "runs/tiny/1", cwd=tmp_path).code == 0
     assert ft("eval", cwd=tmp_path).code == 2  # not finished, so not the newest finished one
 

@@ -1,12 +1,7 @@
-"""Answers and names: how many rows each class has, which classes training lacks, which are one name spelt in two ways.
-
-Names are one when they agree after Unicode's compatibility form (NFKC), without spaces around or doubled, and without
-case. Single letters keep their case: there, `A` and `a` are usually two classes.
-"""
+"""Answers and names: how many rows each class has, which classes training lacks, which are one in two spellings."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -15,6 +10,7 @@ import numpy as np
 from ft.core.config.schema import CategoryInput, CategoryOutput, LabelsOutput, SetInput
 from ft.core.data import cells
 from ft.core.data.checks.findings import SHOWN, Finding, Level, called, share
+from ft.core.data.spelling import look_alikes
 from ft.core.data.table import Dataset
 
 FEW = 10  # examples of a class in training: with fewer, a network seldom learns it
@@ -100,11 +96,8 @@ def spellings(name: str, settings: Named, counts: Counts) -> list[Finding]:
     rows: Counter[str] = Counter()
     for there in counts.values():
         rows.update(there)
-    groups: dict[str, list[str]] = {}
-    for each in rows:
-        groups.setdefault(_bare(each), []).append(each)
     level: Level = "error" if isinstance(settings, CategoryOutput | LabelsOutput) else "warning"
-    clashes = [sorted(group, key=lambda each: -rows[each]) for group in groups.values() if len(group) > 1]
+    clashes = [sorted(group, key=lambda each: -rows[each]) for group in look_alikes(rows)]
     if not clashes:
         return []
     told = [" and ".join(f"{each!r} ({rows[each]:,})" for each in group) for group in clashes]
@@ -115,11 +108,6 @@ def spellings(name: str, settings: Named, counts: Counts) -> list[Finding]:
 def largest_first(counts: Counts) -> Mapping[str, Mapping[str, int]]:
     """The same with the classes of each split by their number."""
     return {split: dict(sorted(there.items(), key=lambda item: -item[1])) for split, there in counts.items()}
-
-
-def _bare(name: str) -> str:
-    plain = " ".join(unicodedata.normalize("NFKC", name).split())
-    return plain.casefold() if len(plain) > 1 else plain
 
 
 def _listed(names: Iterable[str], between: str = ", ") -> str:

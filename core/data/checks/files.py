@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -28,13 +29,21 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class Opened(Generic[What]):
-    """One file. what: as found, None where it could not be read, and `fault` says why. digest: int64 of its bytes."""
+    """One file. row: what the row is called that names it. what: as found, None where it could not be read, and `fault`
+    says why. digest: int64 of its bytes.
+    """
 
     path: str
+    row: str
     digest: int
     size: int
     what: What | None
     fault: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file and the row that names it, once where rows are called as their files are."""
+        return self.path if self.path == self.row else f"{self.path or 'the path'} in {self.row}"
 
 
 def is_paths(column: cells.Cells) -> bool:
@@ -45,9 +54,10 @@ def is_paths(column: cells.Cells) -> bool:
 def open_all(table: Table, name: str, examine: Callable[[bytes], What]) -> list[Opened[What]]:
     """Each file that a column names. examine: contents -> what they are; raises UnusableError."""
     folder = table.folder or Path()
+    rows = table.names or [f"row {row}" for row in range(len(table))]
     threads = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:  # decoders let go of the interpreter lock
-        return list(pool.map(lambda text: _open(folder, text, examine), cells.texts(table.columns[name])))
+        return list(pool.map(partial(_open, folder, examine), cells.texts(table.columns[name]), rows))
 
 
 def faults(name: str, split: str, opened: list[Opened[What]], *, skips: bool) -> list[Finding]:
@@ -55,10 +65,9 @@ def faults(name: str, split: str, opened: list[Opened[What]], *, skips: bool) ->
     broken = [each for each in opened if each.fault]
     if not broken:
         return []
-    told = f"{broken[0].path or 'a row without a path'} {broken[0].fault}"
-    message = f"{share(len(broken), len(opened))} files cannot be read: {told}"
+    message = f"{share(len(broken), len(opened))} files cannot be read: {broken[0].place} {broken[0].fault}"
     message += "; these examples are left out (on_error: skip)" if skips else ""
-    rows = tuple(each.path for each in broken[1:3])
+    rows = tuple(each.place for each in broken[1:3])
     return [Finding("warning" if skips else "error", "unreadable", message, name, split, len(broken), rows)]
 
 
@@ -76,18 +85,20 @@ def twins(name: str, opened: list[Opened[What]]) -> list[Finding]:
     return [Finding("warning", "same-file", message, name, count=count)]
 
 
-def _open(folder: Path, text: str, examine: Callable[[bytes], What]) -> Opened[What]:
+def _open(folder: Path, examine: Callable[[bytes], What], text: str, row: str) -> Opened[What]:
     if not text:
-        return Opened(text, 0, 0, None, "is missing")
+        return Opened(text, row, 0, 0, None, "is missing")
     path = folder / text
     try:
         contents = path.read_bytes()
     except OSError as error:
-        return Opened(text, 0, 0, None, "is not there" if isinstance(error, FileNotFoundError) else str(error.strerror))
+        return Opened(
+            text, row, 0, 0, None, "is not there" if isinstance(error, FileNotFoundError) else str(error.strerror)
+        )
     digest = int.from_bytes(hashlib.blake2b(contents, digest_size=8).digest(), "little", signed=True)
     if not contents:
-        return Opened(text, digest, 0, None, "is empty")
+        return Opened(text, row, digest, 0, None, "is empty")
     try:
-        return Opened(text, digest, len(contents), examine(contents))
+        return Opened(text, row, digest, len(contents), examine(contents))
     except UnusableError as error:
-        return Opened(text, digest, len(contents), None, str(error))
+        return Opened(text, row, digest, len(contents), None, str(error))

@@ -1,8 +1,8 @@
 """Rows that come twice: inside a split, in training and in what judges it, and with different answers.
 
-Rows of validation or test that training holds too, answer and all, make a score too good: an error from 1 % of a split.
-Where equal inputs come with different answers as well, rows are alike and not copies, as persons are in a table of few
-coarse columns; then it is a warning.
+Rows of validation or test that training holds too, answer and all, make a score too good: an error from 1 % of a split
+and three rows on. Where equal inputs come with different answers as well, rows are alike and not copies, as persons are
+in a table of few coarse columns; then it is a warning.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ft.core.data.checks.identity import hashes, repeats
 from ft.core.data.table import Dataset
 
 LEAKED = 0.01  # of a split's rows
+LEAST = 3  # such rows at least: one or two may be chance
 ALIKE = 0.05  # share of the repeated rows with another answer from which rows are alike and not copies
 JUDGES = ("val", "test")
 
@@ -60,11 +61,13 @@ def _across(dataset: Dataset, by_split: dict[str, tuple[np.ndarray, np.ndarray]]
         copies = np.flatnonzero(np.isin(whole, by_split["train"][1]))
         if not same_inputs.any():
             continue
-        level: Level = "error" if len(copies) >= LEAKED * len(given) and not alike else "warning"
-        message = f"{share(int(same_inputs.sum()), len(given))} rows have the inputs of a training row"
-        message += f", {len(copies):,} with its answer: a leak" if len(copies) else ", none with its answer"
-        if alike:
-            message += " unless rows are merely alike, as different answers to equal inputs suggest"
+        level: Level = "error" if len(copies) >= max(LEAST, LEAKED * len(given)) and not alike else "warning"
+        message = f"{share(int(same_inputs.sum()), len(given))} rows have the inputs of a training row, "
+        message += f"{len(copies):,} with its answer" if len(copies) else "none with its answer"
+        if level == "error":
+            message += ": a leak"
+        elif len(copies) and alike:
+            message += ". Equal inputs often have different answers here, so such rows need not be copies"
         rows = called(dataset.splits[split].names, copies if len(copies) else np.flatnonzero(same_inputs))
         findings.append(Finding(level, "leak", message, None, split, int(same_inputs.sum()), rows))
     return findings

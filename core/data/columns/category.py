@@ -26,6 +26,7 @@ from ft.core.data.columns.names import (
     note_unknown,
 )
 from ft.core.data.columns.reading import and_more
+from ft.core.data.spelling import look_alikes
 from ft.core.data.table import Values
 
 
@@ -62,6 +63,7 @@ class CategoryColumn:
             column = earlier or cls(frequent_names(names, codes, settings.min_count), unknown=True)
         else:
             column = cls._for_output(settings, values, names, codes)
+            _note_look_alikes(values, column.classes)
         return column, column._index(values, codes, names)
 
     @classmethod
@@ -120,6 +122,13 @@ class CategoryColumn:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> CategoryColumn:
         return cls(tuple(state["classes"]), bool(state["unknown"]), bool(state["positions"]))
+
+
+def _note_look_alikes(values: Values, classes: Sequence[str]) -> None:
+    """Tell classes that are most likely one, nothing when there are none."""
+    for group in look_alikes(classes):
+        listed = ", ".join(map(repr, group))
+        values.note(f"classes {listed} differ only by case, spaces or Unicode form; one class misspelt?")
 
 
 def _complete(values: Values, *, as_input: bool) -> tuple[np.ndarray, Sequence[str]]:

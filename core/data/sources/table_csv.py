@@ -66,17 +66,18 @@ def read_csv(
     return table, names
 
 
+def first_row(path: Path, dialect: Dialect, encoding: Encoding) -> tuple[list[str], int]:
+    """The first row that is not blank, and how many blank lines come before it. Raises DataError without one."""
+    with _text(path, encoding) as stream, _telling(path):
+        for blank, first in enumerate(dialect.rows(stream)):
+            if first:
+                return first, blank
+    raise DataError(f"{path}: is empty; expected rows of examples")
+
+
 def _names(path: Path, dialect: Dialect, encoding: Encoding) -> tuple[list[str], int]:
     """The columns' names, and how many blank lines come before the first row. Raises DataError."""
-    with _text(path, encoding) as stream, _telling(path):
-        reader = dialect.rows(stream)
-        blank = 0
-        for first in reader:
-            if first:
-                break
-            blank += 1
-        else:
-            raise DataError(f"{path}: is empty; expected rows of examples")
+    first, blank = first_row(path, dialect, encoding)
     if dialect.header is True:
         repeated = sorted({name for name in first if first.count(name) > 1})
         if repeated:

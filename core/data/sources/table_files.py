@@ -60,6 +60,11 @@ def format_of(path: Path, asked: str | None, place: TreePath) -> str:
     return FORMATS[suffix]
 
 
+def is_table(file: Path) -> bool:
+    """Whether a file's name says that it holds rows of examples."""
+    return Path(file.name.removesuffix(".gz")).suffix.lower() in FORMATS
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """A file's content as a stream, decompressed when its name ends in .gz; damage shows when it is read."""
     return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")

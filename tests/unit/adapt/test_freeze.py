@@ -100,7 +100,6 @@ HEAD = {"head.weight", "head.bias"}
         ("5.bias", {"head.bias"}),
         ("head.bias", {"head.bias"}),
         ("*.bias", {"norm.bias", "body.0.0.bias", "body.0.1.bias", "body.1.0.bias", "body.1.1.bias", "head.bias"}),
-        ("3", set()),
         ([], set()),
     ],
 )
@@ -201,6 +200,14 @@ def test_what_cannot_be_frozen_is_an_error_with_the_table_of_layers(patterns: An
     assert "\n    4  body  Sequential\n" in str(caught.value)
     assert caught.value.problems[0].path == ("finetune", "freeze")
     assert not frozen(net), "an error leaves the network as it was"
+
+
+def test_what_has_nothing_to_freeze_is_said_and_alone_it_is_an_error() -> None:
+    report = freeze(UNITS, Net(), ["flat", "stem", "drop"])
+    assert report.lines()[0] == "nothing to freeze in flat: it has no parameters"
+    assert "nothing" not in " ".join(report.lines()[1:])  # a frozen dropout drops nothing, and that is something
+    with pytest.raises(ConfigError, match="nothing to freeze in flat: it has no parameters"):
+        freeze(UNITS, Net(), "flat")
 
 
 def test_every_pattern_without_a_match_is_reported() -> None:

@@ -44,7 +44,7 @@ def test_the_list_of_runs_shows_the_metric_that_the_training_showed() -> None:
     status = Status("train", "prices", 1, metrics=metrics, evaluations={"test": metrics}, main_metrics=["rmse"])
     text = printed(views.runs([RunRow(Path("runs/prices/1"), status)], Path("runs")))
     assert "rmse 3.5000" in text
-    assert "test: rmse 3.5000" in text
+    assert "val rmse 3.5000, test 3.5000" in text
     assert "0.75" not in text
     assert "validation rmse 3.5000" in printed(views.fit_summary(fitted(metrics, "rmse", "rmse")))
 

@@ -216,3 +216,33 @@ def test_a_text_that_means_missing_elsewhere_is_the_same_text_in_training_and_in
     trained, predicted = data.examples["train"].inputs["note"], rows.inputs["note"]
     assert torch.equal(trained.take(every), predicted.take(every))  # type: ignore[union-attr, call-arg, arg-type]
     assert (predicted.take(every) > 1).all()  # type: ignore[union-attr, call-arg, arg-type]
+
+
+@pytest.fixture
+def headless(table: Make, tmp_path: Path) -> tuple[Any, Any, dict[str, Any]]:
+    """A table whose names are in the settings alone, its columns fitted: (section, columns, settings)."""
+    (tmp_path / "bare.csv").write_text(ROWS.partition("\n")[2])
+    names = ["uid", "x1", "x2", "note", "when", "label"]
+    inputs = {"uid": {"type": "category"}, "x1": {"type": "number", "normalize": "none"}}
+    section, into, out_of = table(inputs, train="bare.csv", header=names)
+    return section, prepare_data(section, into, out_of).inputs, into
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["u1,7.5,0,fine,0,a\nu2,8.5,0,fine,0,b\n", "x1,uid\n7.5,u1\n8.5,u2\n"],
+    ids=["by place as trained", "by their own header"],
+)
+def test_rows_for_a_model_of_a_table_without_a_header(headless: Any, tmp_path: Path, rows: str) -> None:
+    section, columns, settings = headless
+    (tmp_path / "new.csv").write_text(rows)
+    examples, _ = prepare_rows(section, columns, settings, [tmp_path / "new.csv"])
+    assert examples.inputs["x1"].flatten().tolist() == [7.5, 8.5]
+    assert examples.inputs["uid"].tolist() == [2, 3]  # u0 is 1
+
+
+def test_rows_that_fit_neither_header_nor_places_are_told_with_their_file(headless: Any, tmp_path: Path) -> None:
+    section, columns, settings = headless
+    (tmp_path / "new.csv").write_text("x1,user\n7.5,u1\n")
+    with pytest.raises(DataError, match=r"new\.csv: has 2 columns; expected 6 .*, or a first row that names uid, x1"):
+        prepare_rows(section, columns, settings, [tmp_path / "new.csv"])

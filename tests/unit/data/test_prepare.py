@@ -265,3 +265,12 @@ def test_folders_without_training_are_refused_for_training(
     section = data_section(source="image_folder", root=str(tmp_path))
     with pytest.raises(DataError, match="has no training examples, only test"):
         prepare_data(section, {"image": input_column(type="image", size=4)}, None)
+
+
+def test_rows_in_two_splits_are_told_when_both_are_read(arrays: Make) -> None:
+    x, y = np.arange(60.0), np.arange(60) % 2
+    test = {"x": np.array([0.0, 1.0, 2.0, 99.0]), "y": np.array([0, 1, 1, 1])}  # the third has another answer
+    made = arrays({"x": x, "y": y}, {"x": "number"}, {"y": "category"}, test)
+    told = "test: 2 of 4 rows equal training rows, inputs and answer alike; ft data check shows them"
+    assert prepare_data(*made).notes == (told,)
+    assert prepare_data(*made, only={"train"}).notes == ()

@@ -132,3 +132,13 @@ def test_an_input_keeps_the_classes_of_earlier_weights() -> None:
 def test_counts_include_classes_that_do_not_occur() -> None:
     column, stored = fit([0, 2, 2], classes=("a", "b", "c"))
     assert column.count(torch.tensor(stored)) == {"a": 1, "b": 0, "c": 2}
+
+
+def test_classes_that_are_most_likely_one_are_told_and_single_letters_are_not() -> None:
+    told = values(["Adelie", "adelie ", "gentoo"])
+    fit_column(CategoryOutput(type="category"), told)
+    message = "classes 'Adelie', 'adelie ' differ only by case, spaces or Unicode form; one class misspelt?"
+    assert told.notes == [f"column pet, train: {message}"]
+    letters = values(["a", "A", "b"])
+    fit_column(CategoryOutput(type="category"), letters)
+    assert letters.notes == []
