@@ -48,6 +48,8 @@ def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
+        if isinstance(error.__context__, KeyboardInterrupt):  # the zip writer, closing half a file, hides it
+            raise error.__context__ from None
         raise ResourceError(f"cannot write the checkpoint {path}: {error}; an earlier one is untouched") from error
     finally:
         if temporary is not None:

@@ -123,3 +123,18 @@ def test_the_digest_sees_values_names_types_and_shapes_and_nothing_else() -> Non
     assert digest({"p": torch.ones(2)}) != digest({"p": torch.ones(2, dtype=torch.float64)})
     assert digest({1: "a"}) != digest({"1": "a"})
     assert len(base) == 64
+
+
+def test_an_interrupt_while_saving_stays_an_interrupt_whatever_the_zip_writer_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos")  # as torch's writer does when it closes half a file
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path / "a.pt", {"x": 1})
+    assert not list(tmp_path.iterdir())
