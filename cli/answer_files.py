@@ -1,7 +1,7 @@
 """Answers as files for other programs: one row for each example or each recommended item, .csv or .jsonl.
 
 A csv has a column for each output and one for each of its probabilities, `output/class`. A jsonl row holds the same
-things as `--json` does.
+things as `--json` does. Where examples were left out, a column `skipped` says why, and their answers are empty.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ def write_recommendations(path: Path, result: Sequence[Recommendations]) -> int:
 
 
 def _flat(answers: Sequence[Prediction]) -> dict[str, Any]:
-    """Every row has the same keys in the same order: probabilities by name, not by size."""
+    """Every answered row has the same keys in the same order: probabilities by name, not by size."""
     row: dict[str, Any] = {"file": answers[0].file}
+    if answers[0].skipped is not None:
+        return row | {"skipped": answers[0].skipped}
     for answer in answers:
         row[answer.output] = LABELS_APART.join(answer.value) if isinstance(answer.value, list) else answer.value
         for label, share in sorted((answer.probabilities or {}).items()):
@@ -47,12 +49,14 @@ def _flat(answers: Sequence[Prediction]) -> dict[str, Any]:
 
 def _nested(answers: Sequence[Prediction]) -> dict[str, Any]:
     outputs = {answer.output: {"value": answer.value, "probabilities": answer.probabilities} for answer in answers}
-    return {"file": answers[0].file, **outputs}
+    skipped = {} if answers[0].skipped is None else {"skipped": answers[0].skipped}
+    return {"file": answers[0].file, **skipped, **outputs}
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> int:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    columns = dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row)  # whole rows first
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return _write(path, text.getvalue(), len(rows))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +28,7 @@ from ft.core.stages.runs import Status
 
 View = list[RenderableType]
 WIDEST_CONFUSION = 12
-LONGEST_RUN = 24  # letters of a run's path that are never broken, however narrow the terminal
+SHORTEST_RUN = 12  # letters of a run's path that a narrow terminal leaves
 
 
 def fit(result: FitResult) -> View:
@@ -91,7 +94,7 @@ def run(result: RunResult) -> View:
     for each in result.fits:
         view.append(f"  run       {shown(each.run)}  ({each.stage})")
     view.append(f"  weights   {shown(last.best)}")
-    return [*view, *_next(f"ft eval {shown(last.run)}", f"ft layers {shown(last.run)}", board(last.run))]
+    return [*view, *_next(_after(result), f"ft layers {shown(last.run)}", board(last.run))]
 
 
 def predictions(result: Predictions, top: int) -> View:
@@ -104,7 +107,9 @@ def predictions(result: Predictions, top: int) -> View:
                 value = number(answer.value)
             case list():
                 value = ", ".join(answer.value) or "none"
-            case _:
+            case None:
+                value = f"none: {answer.skipped}"
+            case str():
                 value = answer.value
         said = f"{answer.output}: {value}" if len(result.outputs) > 1 else value
         first = list((answer.probabilities or {}).items())[:top]
@@ -152,13 +157,13 @@ def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
         return [f"no runs below {runs_dir}/"]
     table = _table("run", "stage", "state", "started", "epochs", "scores", right=(4,))
     table.padding = (0, 1, 0, 0)  # narrow terminals need every letter
-    for column in table.columns[:5]:
-        column.no_wrap = column.header != "started"  # a date breaks well, and the scores do
-    table.columns[0].no_wrap = max(len(shown(row.path)) for row in rows) <= LONGEST_RUN
+    for column in table.columns[1:5]:
+        column.no_wrap = True  # the scores break well, and a run's name can be shortened
     for row in rows:
         status = row.status
         started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M")
-        table.add_row(shown(row.path), status.stage, status.state, started, str(status.epochs), _scores(status))
+        path = Shortened(shown(row.path))
+        table.add_row(path, status.stage, status.state, started, str(status.epochs), _scores(status))
     return [table]
 
 
@@ -201,6 +206,32 @@ def board(run: Path) -> str:
 
 
 # ---------------------------------------------------------------- pieces
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """A run's path on one line: as much of its name as there is room for, and always its number."""
+
+    path: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widest = cell_len(self.path)
+        return Measurement(min(widest, SHORTEST_RUN), widest)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        name, slash, number = self.path.rpartition("/")
+        text = Text(name, no_wrap=True)
+        text.truncate(max(1, options.max_width - len(slash + number)), overflow="ellipsis")
+        yield text.append(slash + number)
+
+
+def _after(result: RunResult) -> str:
+    """What comes after all stages: judging where none of them did, else asking the model."""
+    run = shown(result.fits[-1].run)
+    if result.evaluation is None:
+        return f"ft eval {run}"
+    ranks = any(scores.unit == "users" for scores in result.evaluation.evaluation.scores.values())
+    return f"ft predict {run} {'--user ID' if ranks else 'FILE'}"
 
 
 def _places(result: FitResult) -> View:

@@ -48,17 +48,22 @@ def validate(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Check a file without data: every setting, and (without --quick) the network, optimizer and metric names."""
+    """Check a file: every setting, and (without --quick) the network, optimizer, metric names and tables' columns.
+
+    Of tables the first lines are read, where they are there; what could not be looked at is said, and is no error.
+    """
     path, settings = one_config(words)
     from ft.core.config.load import load_experiment
 
     loaded = load_experiment(path, settings)
     if quick:
-        skipped = ["--quick skipped: building the network, optimizer and schedule arguments, device, metric names"]
+        unchecked = "the network, optimizer and schedule arguments, device, metric names, columns of tables"
+        skipped = [f"--quick skipped: {unchecked}"]
     else:
+        from ft.core.stages.inspect import look_at_data
         from ft.core.stages.inspect import validate as build
 
-        skipped = build(loaded)
+        skipped = [*build(loaded), *look_at_data(loaded)]
     if as_json:
         document = {"schema_version": SCHEMA_VERSION, "kind": "validate", "valid": True, "skipped": skipped}
         results().write(json.dumps(document, indent=2) + "\n")

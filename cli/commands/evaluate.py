@@ -32,7 +32,7 @@ def evaluate(
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Other data: a table, another root folder, or another experiment's YAML file."),
+        typer.Option("--data", help="Other data: a table, another root folder, or a YAML file with a data section."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON document to this file.")] = None,
     python: Python = None,

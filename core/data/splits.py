@@ -47,7 +47,7 @@ def split_dataset(dataset: Dataset, settings: Split, groups: np.ndarray | None =
     if not wishes or "train" not in tables:
         return tables
     train = tables["train"]
-    _require_columns(train, settings)
+    require_split_columns(train, settings)
     parts = _named_rows(dataset, wishes)
     taken = np.zeros(len(train), dtype=bool)
     for rows in parts.values():
@@ -170,7 +170,8 @@ def _named_rows(dataset: Dataset, wishes: Mapping[str, int | float | dict[str, l
     return parts
 
 
-def _require_columns(train: Table, settings: Split) -> None:
+def require_split_columns(train: Table, settings: Split) -> None:
+    """Raises ConfigError for every column that decides about the split and that training does not have."""
     has = [*train.columns, *train.others]
     places = {column: ("data", "split", rule) for rule in RULES if (column := getattr(settings, rule))}
     for part in ("val", "test"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from ft.core.assemble.parts import (
 from ft.core.config.load import Loaded, load_experiment
 from ft.core.config.schema import EvalSection, Experiment, InputColumn, OutputColumn, Split, TableData
 from ft.core.data.columns import Column
-from ft.core.data.outline import settle_columns
+from ft.core.data.outline import columns_of, settle_columns
 from ft.core.data.prepare import Data, prepare_with
 from ft.core.data.sources.table_files import is_table
+from ft.core.data.sources.table_head import names_itself
 from ft.core.engine.evaluate import Evaluation, evaluate
 from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
 from ft.core.models.heads import Head
@@ -34,6 +35,8 @@ from ft.core.stages.options import Options
 from ft.core.stages.reporting import write_eval_report
 from ft.core.stages.results import EvalResult, main_metrics
 from ft.core.stages.subject import Subject, is_config, refuse_overrides
+
+ANY_MODEL = "model={layers: [Linear]}"  # instead of that of a file whose data alone are wanted; it may have none
 
 
 @dataclass(frozen=True)
@@ -112,22 +115,29 @@ def _settings(loaded: Loaded, split: str | None, minimum: Mapping[str, float]) -
 
 
 def _read(subject: Subject, rebuilt: Rebuilt, settings: EvalSection, other: Path | None) -> Data:
-    section = subject.loaded.experiment.data if other is None else _other_data(subject.loaded, other, settings.split)
+    section = subject.loaded.experiment.data
+    if other is not None:
+        reads = {read for name, column in rebuilt.settings.items() for read in columns_of(name, column)}
+        section = _other_data(subject.loaded, other, settings.split, reads)
     return prepare_with(section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={settings.split})
 
 
-def _other_data(loaded: Loaded, path: Path, split: str) -> Any:
-    """`--data`: the data of another experiment's YAML file, a table whose every row is judged, or another folder."""
+def _other_data(loaded: Loaded, path: Path, split: str, reads: Collection[str]) -> Any:
+    """`--data`: a YAML file's `data`, whatever else it holds, a table whose every row is judged, or another folder.
+
+    reads: the data's columns that the model needs. A table of a model without a header may have one of its own.
+    """
     if is_config(path):
-        return load_experiment(path).experiment.data
+        return load_experiment(path, [ANY_MODEL]).experiment.data
     section = loaded.experiment.data
     if isinstance(section, TableData) and path.is_file():
         file = str(path.absolute())
         own = {"train": file, "val": None, "test": None, split: file, "split": Split()}
-        return section.model_copy(update=own | ({"format": None} if is_table(path) else {}))
+        section = section.model_copy(update=own | ({"format": None} if is_table(path) else {}))
+        return section.model_copy(update={"header": True}) if names_itself(section, path, reads) else section
     if "root" not in type(section).model_fields:
         raise ConfigError(
-            f"--data {path}: the source {section.source} reads no folder; name another experiment's YAML file"
+            f"--data {path}: the source {section.source} reads no folder; name a YAML file with a data section"
         )
     if not path.exists():
         raise ConfigError(f"--data {path}: there is no such file or folder")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import torch
@@ -14,17 +15,24 @@ from ft.core.assemble.parts import build_columns, build_model, checkpoint_heads,
 from ft.core.config.load import Loaded
 from ft.core.config.schema import (
     CategoryOutput,
+    DataSection,
     DateInput,
     Experiment,
+    ImageFolderData,
+    ImageInput,
     InputColumn,
     LabelsOutput,
     ModelSection,
     NumberInput,
     OutputColumn,
+    TableData,
+    TrainSection,
     VectorInput,
 )
+from ft.core.data.columns_there import look_at_columns
 from ft.core.data.outline import Outline, outline, settle_columns
 from ft.core.data.prepare import prepare_data
+from ft.core.errors import ConfigError, Problem
 from ft.core.models.build import build_network
 from ft.core.models.describe import Parameters, UnitRow, count_parameters, describe
 from ft.core.models.forms import InputForm
@@ -37,6 +45,7 @@ from ft.core.stages.checks import check_metrics
 from ft.core.stages.subject import Subject, refuse_overrides
 
 META = torch.device("meta")
+MANY = 1_001  # classes, where nobody has looked yet: enough for any top-k that is asked for
 STAND_IN = 100  # different values of an input, where nobody has looked yet
 STAGES: tuple[Literal["train", "finetune"], ...] = ("train", "finetune")
 
@@ -86,11 +95,10 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
         known = outline(experiment.data, experiment.inputs, experiment.outputs)
         stages = {stage: loaded.stage(stage) for stage in STAGES if getattr(experiment, stage) is not None}
         monitors = [settings.monitor for settings in stages.values() if settings.monitor]
-        heads = _heads(known, [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors])
-        if len(heads) == len(known.outputs):
-            check_metrics(loaded.eval, heads)
-            for stage, settings in stages.items():
-                choose_monitor(settings, stage, heads, validated=True)
+        asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors]
+        heads = _heads(known, asked)
+        _check_sizes(experiment.data, known)
+        _check_names(loaded, stages, known, heads, asked)
         plan = _plan(known, heads)
         if plan.shapes or (plan.classes and not _encodes(experiment.model)):
             return [f"the network was not built, as only the data tell {plan.unknown()}; ft layers reads them"]
@@ -100,6 +108,63 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
             _check_freeze(loaded, network)
         unknown = plan.unknown()
         return [f"the network was built with a guess at what only the data tell: {unknown}"] if unknown else []
+
+
+def look_at_data(loaded: Loaded) -> list[str]:
+    """Hold the settings against the first lines of the data's tables. Returns why, where there was nothing to look at.
+
+    Raises ConfigError for columns that are not there, DataError for files that cannot be read.
+    """
+    with loaded.locating():
+        experiment = loaded.experiment
+        told = look_at_columns(experiment.data, experiment.inputs, experiment.outputs)
+        return [told] if told else []
+
+
+def _check_sizes(data: DataSection, known: Outline) -> None:
+    """Raise ConfigError for pictures in files without a size: reading them would, once it had begun."""
+    if isinstance(data, TableData | ImageFolderData):
+        problems = [
+            Problem(f"pictures in files need a size, e.g. {name}: {{type: image, size: 64}}", ("inputs", name, "size"))
+            for name, column in known.inputs.items()
+            if isinstance(column, ImageInput) and column.size is None
+        ]
+        if problems:
+            raise ConfigError(*problems)
+
+
+def _check_names(
+    loaded: Loaded,
+    stages: Mapping[Literal["train", "finetune"], TrainSection],
+    known: Outline,
+    heads: Mapping[str, Head],
+    asked: Sequence[str],
+) -> None:
+    """Raise ConfigError for metrics that no output reports, however many classes the data turn out to have: two, which
+    have metrics of their own, or more."""
+    unknown = [name for name in known.outputs if name not in heads]
+    errors: list[ConfigError] = []
+    for counts in product((2, MANY), repeat=len(unknown)):
+        of = dict(zip(unknown, counts, strict=True))
+        every = {
+            name: heads.get(name) or _likely_head(name, settings, of[name], asked)
+            for name, settings in known.outputs.items()
+        }
+        try:
+            check_metrics(loaded.eval, every)
+            for stage, settings in stages.items():
+                choose_monitor(settings, stage, every, validated=True)
+            return
+        except ConfigError as error:
+            errors.append(error)
+    raise min(errors, key=lambda error: len(error.problems))
+
+
+def _likely_head(name: str, settings: OutputColumn, count: int, asked: Sequence[str]) -> Head:
+    """A head that names its metrics. count: of classes that nobody knows yet."""
+    plain = {"positive": None, "class_weights": None, "loss": "cross_entropy"}  # these may speak of classes
+    changes = {key: value for key, value in plain.items() if key in type(settings).model_fields}
+    return make_head(name, settings.model_copy(update=changes), {"classes": list(map(str, range(count)))}, asked)
 
 
 def _check_freeze(loaded: Loaded, network: Network) -> None:

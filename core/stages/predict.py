@@ -1,27 +1,25 @@
 """Answers for new examples: pictures or sounds, the rows of a table, or one example from the command line.
 
 All three become encoded examples by the columns that the checkpoint holds, and go through the network in batches. The
-answers come in the order of the examples, whatever order the batches had.
+answers come in the order of the examples, whatever order the batches had; one that could not be read has its place too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ft.core.assemble.parts import build_loader
+from ft.core.config.schema import InputColumn, TableData
 from ft.core.config.suggest import did_you_mean
-from ft.core.data.loader import Examples
 from ft.core.data.outline import settle_columns
-from ft.core.data.prepare import prepare_rows
 from ft.core.data.sources.table_files import is_table
-from ft.core.data.table import Values
+from ft.core.data.unlabelled import Unlabelled, encode_texts, read_rows
 from ft.core.engine.evaluate import evaluating
 from ft.core.errors import ConfigError, DivergedError
 from ft.core.models.heads import Decoded
@@ -38,19 +36,21 @@ class Prediction:
     """One answer of one output.
 
     file: what the example is called: a file, `file row 3`, or --input. value: the class's name, the number, or the
-    labels given. probabilities: by class or label, the largest first; None for a number.
+    labels given; None where there is no answer, and `skipped` says why. probabilities: by class or label, the largest
+    first; None for a number.
     """
 
     file: str
     output: str
-    value: str | float | list[str]
+    value: str | float | list[str] | None
     probabilities: dict[str, float] | None
+    skipped: str | None = None
 
 
 @dataclass(frozen=True)
 class Predictions:
     """answers: example after example, and for each the outputs in the model's order. notes: what was unknown, missing,
-    empty or cut in the examples, a line each."""
+    empty, cut or left out in the examples, a line each."""
 
     answers: list[Prediction]
     outputs: tuple[str, ...]
@@ -65,16 +65,17 @@ class Predictions:
 def predict_files(subject: Subject, files: Sequence[Path]) -> Predictions:
     """Answer for each row of tables, or for each picture or sound, in the order given.
 
-    Raises ConfigError where the files are not what the model takes, DataError for one that cannot be read,
-    DivergedError for an example whose answer is not finite.
+    Where the experiment says `on_error: skip`, what cannot be read has no answer and the others have.
+    Raises ConfigError where the files are not what the model takes, DataError for one that cannot be read, or with skip
+    when none can, DivergedError for an example whose answer is not finite.
     """
     with subject.loaded.locating():
         rebuilt = _rebuild(subject)
         if any(map(is_table, files)):
-            return _predict(rebuilt, *_rows(rebuilt, files))
-        return _predict(
-            rebuilt, *_encode(rebuilt, {_loose_input(rebuilt): list(map(str, files))}, list(map(str, files)))
-        )
+            return _predict(rebuilt, _rows(rebuilt, files))
+        paths = list(map(str, files))
+        texts = {_loose_input(rebuilt): paths}
+        return _predict(rebuilt, encode_texts(texts, paths, rebuilt.inputs, _settings(rebuilt)))
 
 
 def predict_values(subject: Subject, values: Mapping[str, str]) -> Predictions:
@@ -85,7 +86,7 @@ def predict_values(subject: Subject, values: Mapping[str, str]) -> Predictions:
     with subject.loaded.locating():
         rebuilt = _rebuild(subject)
         _check_names(rebuilt, values)
-        return _predict(rebuilt, *_encode(rebuilt, {name: [text] for name, text in values.items()}, [COMMAND_LINE]))
+        return _predict(rebuilt, _one_row(rebuilt, values))
 
 
 def _rebuild(subject: Subject) -> Rebuilt:
@@ -99,13 +100,16 @@ def _rebuild(subject: Subject) -> Rebuilt:
 # ---------------------------------------------------------------- examples
 
 
-def _rows(rebuilt: Rebuilt, files: Sequence[Path]) -> tuple[Examples, list[str]]:
+def _rows(rebuilt: Rebuilt, files: Sequence[Path]) -> Unlabelled:
     loose = [str(file) for file in files if not is_table(file)]
     if loose:
         raise ConfigError(f"{', '.join(loose)}: tables and other files cannot be asked about together")
+    return read_rows(rebuilt.experiment.data, rebuilt.inputs, _settings(rebuilt), files)
+
+
+def _settings(rebuilt: Rebuilt) -> dict[str, InputColumn]:
     experiment = rebuilt.experiment
-    settings, _ = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
-    return prepare_rows(experiment.data, rebuilt.inputs, settings, files)
+    return settle_columns(experiment.data, experiment.inputs, experiment.outputs)[0]
 
 
 def _loose_input(rebuilt: Rebuilt) -> str:
@@ -135,38 +139,40 @@ def _check_names(rebuilt: Rebuilt, values: Mapping[str, str]) -> None:
         raise ConfigError(*problems)
 
 
-def _encode(rebuilt: Rebuilt, texts: Mapping[str, list[str]], names: list[str]) -> tuple[Examples, list[str]]:
-    """Examples from texts as they would stand in a table. Files that they name are relative to the working folder."""
-    notes = [
-        f"{name} has no value"
-        for name, column in rebuilt.inputs.items()
-        if column.kind == "category" and texts[name] == [""]
-    ]
-    stored = {
-        name: column.encode(Values(np.array(texts[name]), name, "predict", names, notes=notes))
-        for name, column in rebuilt.inputs.items()
-    }
-    return Examples(stored, {}, names, len(names)), notes
+def _one_row(rebuilt: Rebuilt, values: Mapping[str, str]) -> Unlabelled:
+    """The example of the command line. What stands for a missing value in the experiment's tables does so here."""
+    data = rebuilt.experiment.data
+    missing = data.missing if isinstance(data, TableData) else []
+    texts, notes = dict(values), []
+    for name, column in rebuilt.inputs.items():
+        if column.kind != "text" and values[name] in ("", *missing):
+            texts[name] = ""
+            if column.kind == "category":  # the others tell by themselves
+                notes.append(f"{name} has no value; it counts as missing")
+    rows = encode_texts({n: [text] for n, text in texts.items()}, [COMMAND_LINE], rebuilt.inputs, _settings(rebuilt))
+    return replace(rows, notes=(*notes, *rows.notes))
 
 
 # ---------------------------------------------------------------- answers
 
 
-def _predict(rebuilt: Rebuilt, examples: Examples, notes: list[str]) -> Predictions:
-    network, machine = rebuilt.network, rebuilt.machine
-    assert examples.names is not None, "every example is called something"
-    answers: list[list[Prediction]] = [[] for _ in range(len(examples))]
+def _predict(rebuilt: Rebuilt, rows: Unlabelled) -> Predictions:
+    network, machine, examples = rebuilt.network, rebuilt.machine, rows.examples
+    answers: list[tuple[Prediction, ...]] = [
+        tuple(Prediction(name, output, None, None, rows.skipped.get(place)) for output in rebuilt.heads)
+        for place, name in enumerate(rows.names)
+    ]
     loader = build_loader(examples, rebuilt.inputs, network, machine, BATCH_SIZE, smoke=False)
     with evaluating(network.module), torch.inference_mode():
         for batch in loader.epoch(0):
             with machine.precision.forward():
                 raw = network(batch.inputs)
-            rows = batch.examples.tolist()
-            called = [examples.names[row] for row in rows]
+            places = rows.places[batch.examples.numpy()].tolist()
+            called = [rows.names[place] for place in places]
             _check_finite(rebuilt, called, raw)
-            for row, own in zip(rows, _answers(rebuilt, called, raw), strict=True):
-                answers[row] = list(own)
-    return Predictions(list(chain.from_iterable(answers)), tuple(rebuilt.heads), tuple(notes))
+            for place, own in zip(places, _answers(rebuilt, called, raw), strict=True):
+                answers[place] = own
+    return Predictions(list(chain.from_iterable(answers)), tuple(rebuilt.heads), rows.notes)
 
 
 def _check_finite(rebuilt: Rebuilt, called: Sequence[str], raw: Mapping[str, Tensor]) -> None:

@@ -246,6 +246,16 @@ def test_an_empty_text_and_a_missing_number_still_have_an_answer(reviews: Path) 
     assert [answer["output"] for answer in given] == ["mood", "stars", "about"]
 
 
+def test_a_value_that_is_left_empty_is_said_to_count_as_missing(reviews: Path) -> None:
+    words = ["-i", "review=warm", "-i", "city=", "-i", "nights="]
+    answer = ft("predict", "runs/reviews/1", *words, cwd=reviews)
+    assert "city has no value; it counts as missing" in answer.err
+    assert "column nights, predict: 1 of 1 rows lack a number" in answer.err
+    words = ["-i", "review=warm", "-i", "city=none", "-i", "nights=2", "data.missing=['', none]"]
+    answer = ft("predict", "runs/reviews/1", *words, cwd=reviews)
+    assert "city has no value; it counts as missing" in answer.err, "as a table that holds it would be read"
+
+
 # ---------------------------------------------------------------- sounds
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from command_line import TINY, changed, ft, write_config
 from PIL import Image
@@ -57,6 +59,11 @@ def table(folder: Path) -> None:
     for command in (["train", "c.yaml"], ["eval"]):
         answer = ft(*command, cwd=folder)
         assert answer.code == 0, answer.err
+    _other_fusions(folder, settings, encoders)
+
+
+def _other_fusions(folder: Path, settings: Mapping[str, Any], encoders: Mapping[str, Any]) -> None:
+    """The same experiment through the other fusions and encoders of texts."""
     for number, (fusion, text) in enumerate(
         (
             ({"concat": {"dropout": 0.1}}, {"kind": "mean"}),

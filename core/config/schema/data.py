@@ -39,6 +39,16 @@ class Split(Section):
         return self
 
     @model_validator(mode="after")
+    def _named_once(self) -> Split:
+        if isinstance(self.val, dict) and isinstance(self.test, dict):
+            for column in self.val.keys() & self.test.keys():
+                own = {str(value) for value in self.val[column]}
+                twice = [str(value) for value in self.test[column] if str(value) in own]
+                if twice:
+                    raise ValueError(f"names {', '.join(twice)} of column {column} in val and in test; keep it in one")
+        return self
+
+    @model_validator(mode="after")
     def _one_way(self) -> Split:
         if self.group and (self.time or self.per):
             raise ValueError(f"has group and {'time' if self.time else 'per'}; only one of them can decide")

@@ -15,6 +15,7 @@ from ft.core.data.checks.findings import DataReport, Finding, by_level, share
 from ft.core.data.checks.identity import hashes, joined, same
 from ft.core.data.checks.looks import check_dataset
 from ft.core.data.checks.repeats import JUDGES
+from ft.core.data.columns_there import look_at_columns
 from ft.core.data.gather import ColumnSettings, Reads, class_groups, named, only_texts, reads_of, require_columns
 from ft.core.data.outline import settle_columns
 from ft.core.data.sources import load
@@ -30,6 +31,7 @@ def check_data(
 
     Raises ConfigError for settings at fault, DataError only for files of rows that cannot be read at all.
     """
+    look_at_columns(data, inputs, outputs)
     given, wanted = settle_columns(data, inputs, outputs)
     settings: dict[str, ColumnSettings] = {**given, **wanted}
     reads = reads_of(data, settings)

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from ft.core.data import cells
-from ft.core.data.checks.findings import Finding, share
-from ft.core.data.table import Table
+from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, share
+from ft.core.data.table import Dataset, Table
 
 What = TypeVar("What")
 
@@ -58,6 +58,27 @@ def open_all(table: Table, name: str, examine: Callable[[bytes], What]) -> list[
     threads = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:  # decoders let go of the interpreter lock
         return list(pool.map(partial(_open, folder, examine), cells.texts(table.columns[name]), rows))
+
+
+def open_splits(
+    dataset: Dataset, name: str, examine: Callable[[bytes], What], *, skips: bool
+) -> tuple[list[Opened[What]], list[Finding]]:
+    """The files of all splits, one after another, and what is wrong with them whatever they hold. Else as open_all."""
+    every: list[Opened[What]] = []
+    findings: list[Finding] = []
+    for split, table in dataset.splits.items():
+        opened = open_all(table, name, examine)
+        findings += faults(name, split, opened, skips=skips)
+        every += opened
+    return every, [*findings, *twins(name, every)]
+
+
+def facts_of(name: str, kind: str, opened: list[Opened[What]], extent: Extent | None) -> tuple[ColumnFacts, np.ndarray]:
+    """Facts, and what identity.same would say: int64 (N,), equal for equal files."""
+    distinct = len({each.digest for each in opened if each.what})
+    missing = sum(not each.path for each in opened)
+    facts = ColumnFacts(name, "input", kind, len(opened), missing, distinct, extent)
+    return facts, np.array([each.digest for each in opened], dtype=np.int64)
 
 
 def faults(name: str, split: str, opened: list[Opened[What]], *, skips: bool) -> list[Finding]:

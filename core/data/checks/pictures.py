@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ft.core.config.schema import ImageInput
-from ft.core.data.checks.files import Opened, UnusableError, faults, is_paths, open_all, twins
+from ft.core.data.checks.files import Opened, UnusableError, facts_of, is_paths, open_splits
 from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, called, share
 from ft.core.data.checks.identity import same
 from ft.core.data.decode import MAX_PIXELS
@@ -40,18 +40,11 @@ def look(dataset: Dataset, name: str, settings: ImageInput) -> tuple[ColumnFacts
     """Facts, findings, and what identity.same would say: int64 (N,), equal for equal pictures, all splits joined."""
     if not is_paths(next(iter(dataset.splits.values())).columns[name]):
         return _in_memory(dataset, name)
-    every: list[Opened[Picture]] = []
-    findings: list[Finding] = []
-    for split, table in dataset.splits.items():
-        opened = open_all(table, name, examine)
-        findings += faults(name, split, opened, skips=settings.on_error == "skip")
-        every += opened
-    findings += [*twins(name, every), *_blank(name, every), *_placeholders(name, every), *_small(name, every)]
+    every, findings = open_splits(dataset, name, examine, skips=settings.on_error == "skip")
+    findings += [*_blank(name, every), *_placeholders(name, every), *_small(name, every)]
     sides = [min(each.what.width, each.what.height) for each in every if each.what]
-    distinct = len({each.digest for each in every if each.what})
-    missing = sum(not each.path for each in every)
-    facts = ColumnFacts(name, "input", "image", len(every), missing, distinct, Extent.of(sides, SIDE))
-    return facts, findings, np.array([each.digest for each in every], dtype=np.int64)
+    facts, identity = facts_of(name, "image", every, Extent.of(sides, SIDE))
+    return facts, findings, identity
 
 
 def examine(contents: bytes) -> Picture:

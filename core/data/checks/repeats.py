@@ -2,7 +2,8 @@
 
 Rows of validation or test that training holds too, answer and all, make a score too good: an error from 1 % of a split
 and three rows on. Where equal inputs come with different answers as well, rows are alike and not copies, as persons are
-in a table of few coarse columns; then it is a warning.
+in a table of few coarse columns; then it is a warning. How often they do is judged by the lower end of an interval: one
+contradiction among a few repeated rows does not make copies harmless.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import numpy as np
 from ft.core.data.checks.findings import Finding, Level, called, share
 from ft.core.data.checks.identity import hashes, repeats
 from ft.core.data.table import Dataset
+from ft.core.metrics.intervals import wilson
 
 LEAKED = 0.01  # of a split's rows
 LEAST = 3  # such rows at least: one or two may be chance
-ALIKE = 0.05  # share of the repeated rows with another answer from which rows are alike and not copies
+ALIKE = 0.05  # share of the repeated rows with another answer, surely above which rows are alike and not copies
 JUDGES = ("val", "test")
 
 
@@ -36,9 +38,7 @@ def look(dataset: Dataset, inputs: list[np.ndarray], outputs: list[np.ndarray]) 
     if outputs and contradictions.any():
         message = f"{share(int(contradictions.sum()), rows)} rows have the inputs of another row and a different answer"
         findings.append(Finding("warning", "contradiction", message, count=int(contradictions.sum())))
-    repeated = repeats(given)
-    alike = bool(contradictions.sum() > ALIKE * max(1, int(repeated.sum())))
-    return findings + _across(dataset, by_split, alike)
+    return findings + _across(dataset, by_split, _are_alike(given, whole))
 
 
 def _inside(dataset: Dataset, by_split: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[Finding]:
@@ -71,6 +71,19 @@ def _across(dataset: Dataset, by_split: dict[str, tuple[np.ndarray, np.ndarray]]
         rows = called(dataset.splits[split].names, copies if len(copies) else np.flatnonzero(same_inputs))
         findings.append(Finding(level, "leak", message, None, split, int(same_inputs.sum()), rows))
     return findings
+
+
+def _are_alike(given: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether of the rows that repeat the inputs of another, surely more than ALIKE differ from the usual answer there.
+
+    Rows are counted and not whole groups: one odd answer among ten copies is one, not eleven.
+    """
+    groups, group = np.unique(given, return_inverse=True)
+    _, first, rows = np.unique(whole, return_index=True, return_counts=True)
+    usual = np.zeros(len(groups), dtype=np.int64)  # rows of each group that have its commonest answer
+    np.maximum.at(usual, group[first], rows)
+    repeated, other = len(given) - len(groups), len(given) - int(usual.sum())
+    return repeated > 0 and wilson(other, repeated)[0] > ALIKE
 
 
 def _contradicted(given: np.ndarray, whole: np.ndarray) -> np.ndarray:

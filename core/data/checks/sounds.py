@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ft.core.config.schema import AudioInput
-from ft.core.data.checks.files import Opened, UnusableError, faults, open_all, twins
+from ft.core.data.checks.files import Opened, UnusableError, facts_of, open_splits
 from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, Level, share
 from ft.core.data.table import Dataset
 from ft.core.errors import MissingExtraError
@@ -33,22 +33,14 @@ class Sound:
 
 def look(dataset: Dataset, name: str, settings: AudioInput) -> tuple[ColumnFacts, list[Finding], np.ndarray]:
     """Facts, findings, and what identity.same would say: int64 (N,), equal for equal files, all splits joined."""
-    every: list[Opened[Sound]] = []
-    findings: list[Finding] = []
-    for split, table in dataset.splits.items():
-        opened = open_all(table, name, examine)
-        findings += faults(name, split, opened, skips=settings.on_error == "skip")
-        every += opened
-    findings += twins(name, every)
+    every, findings = open_splits(dataset, name, examine, skips=settings.on_error == "skip")
     findings += _such(name, every, "silent", "are silent (below -60 dB)", lambda sound: sound.peak < SILENT)
     findings += _such(name, every, "clipped", "are clipped", lambda sound: sound.clipped > CLIPPED)
     findings += _cut(name, every, settings.seconds)
     findings += _rates(name, every, settings.rate)
     lengths = [each.what.seconds for each in every if each.what]
-    distinct = len({each.digest for each in every if each.what})
-    missing = sum(not each.path for each in every)
-    facts = ColumnFacts(name, "input", "audio", len(every), missing, distinct, Extent.of(lengths, "seconds"))
-    return facts, findings, np.array([each.digest for each in every], dtype=np.int64)
+    facts, identity = facts_of(name, "audio", every, Extent.of(lengths, "seconds"))
+    return facts, findings, identity
 
 
 def examine(contents: bytes) -> Sound:

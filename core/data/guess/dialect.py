@@ -49,7 +49,7 @@ def beginning(path: Path) -> bytes:
 def guess_dialect(path: Path) -> Dialect:
     """Raises DataError for a file that is no text or in which rows do not agree on their values."""
     found = beginning(path)
-    encoding, text = _decoded(path, found)
+    encoding, text = decoded(path, found)
     lines = text.splitlines() if len(found) < BEGINNING else text.splitlines()[:-1]
     sample = "\n".join(lines)
     for quoting in (True, False):
@@ -88,7 +88,8 @@ def is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _decoded(path: Path, found: bytes) -> tuple[str, str]:
+def decoded(path: Path, found: bytes) -> tuple[str, str]:
+    """The encoding that fits and the text. found: the beginning of a file. Raises DataError where it is no text."""
     if found.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", codecs.getincrementaldecoder("utf-16")().decode(found)
     if b"\0" in found:

@@ -18,7 +18,7 @@ from ft.core.config.suggest import did_you_mean
 from ft.core.data.sources import table_csv, table_typed
 from ft.core.data.sources.join import join
 from ft.core.data.sources.table_encoding import CHINESE, Encoding, find_encodings
-from ft.core.data.sources.table_files import format_of, list_files, need_arrow
+from ft.core.data.sources.table_files import PLAIN, format_of, list_files, need_arrow
 from ft.core.data.table import SPLITS, Dataset, RowNames, Table, parts_to_read
 from ft.core.errors import ConfigError, DataError, Problem, TreePath
 
@@ -56,6 +56,8 @@ def load(
         table, columns = _joined(section.join, rows, others, split, asked, notes)
         splits[split] = _as_table(table, rows, columns, needed, root)
         found = found or _describe(rows.files, root)
+        if section.header is True and needed and format_of(rows.files[0], section.format, ("data", split)) in PLAIN:
+            table_csv.refuse_example_for_names(rows.files[0], rows.columns, columns, needed)
     return Dataset(splits, tuple(written), {}, found, list(dict.fromkeys(notes)))
 
 
@@ -156,15 +158,10 @@ def _read_join(
     key = settings.key or settings.on
     paths = list_files(Path(section.root), settings.files)
     wanted = None if asked is None else {*asked, key}
-    dialect = {
-        "format": settings.format or section.format,
-        "delimiter": settings.delimiter or section.delimiter,
-        "header": settings.header,
-    }
-    own = section.model_copy(update=dialect)
+    own = settings_of_join(section, settings)
     rows = _read(own, paths, ("data", "join", place, "files"), wanted, texts, notes)
     if key not in rows.columns:
-        _refuse_key(paths[0], key, rows.columns, place, "key" if settings.key else "on")
+        refuse_key(paths[0], key, rows.columns, place, "key" if settings.key else "on")
     return rows
 
 
@@ -181,7 +178,7 @@ def _joined(
     for place, (settings, other) in enumerate(zip(joins, others, strict=True)):
         key = settings.key or settings.on
         if settings.on not in columns:
-            _refuse_key(rows.files[0], settings.on, columns, place, "on")
+            refuse_key(rows.files[0], settings.on, columns, place, "on")
         name = ", ".join(path.name for path in other.files)
         table, note = join(table, other.table, settings.on, key, name=name, asked=asked)
         columns += tuple(column for column in other.columns if column != key)
@@ -189,7 +186,18 @@ def _joined(
     return table, columns
 
 
-def _refuse_key(path: Path, key: str, columns: Sequence[str], place: int, setting: str) -> None:
+def settings_of_join(section: TableData, join: Join) -> TableData:
+    """How the files of a join are written, as the settings of a table."""
+    dialect = {
+        "format": join.format or section.format,
+        "delimiter": join.delimiter or section.delimiter,
+        "header": join.header,
+    }
+    return section.model_copy(update=dialect)
+
+
+def refuse_key(path: Path, key: str, columns: Sequence[str], place: int, setting: str) -> None:
+    """Raises ConfigError for a key of a join that a file does not have. setting: on or key."""
     message = f"{path} has no column {key}, it has {', '.join(columns)}{did_you_mean(key, columns)}"
     raise ConfigError(Problem(message, ("data", "join", place, setting)))
 

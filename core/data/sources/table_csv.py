@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft.core.config.schema import TableData
+from ft.core.data.guess.dialect import NAME_WORDS, is_number
 from ft.core.data.sources.table_encoding import UTF8, Encoding
 from ft.core.data.sources.table_files import open_bytes
 from ft.core.errors import ConfigError, DataError, Problem
@@ -53,10 +54,11 @@ def read_csv(
     Raises DataError naming the file, and the line where a row has too many or too few values; ConfigError at
     data.header when its names are not as many as the columns.
     """
-    names, blank = _names(path, dialect, encoding)
+    first, blank = first_row(path, dialect, encoding)
+    names = column_names(path, dialect, first)
     taken = [name for name in names if asked is None or name in asked]
-    if not taken and len(names) == 1:
-        _refuse_other_delimiter(path, names[0])
+    if len(names) == 1 and (asked is None or not taken):
+        refuse_other_delimiter(path, names[0])
     taken = taken or names[:1]  # the rows are counted by some column
     table = _parse(path, dialect, encoding, names, taken, blank)
     if not len(table):
@@ -75,20 +77,40 @@ def first_row(path: Path, dialect: Dialect, encoding: Encoding) -> tuple[list[st
     raise DataError(f"{path}: is empty; expected rows of examples")
 
 
-def _names(path: Path, dialect: Dialect, encoding: Encoding) -> tuple[list[str], int]:
-    """The columns' names, and how many blank lines come before the first row. Raises DataError."""
-    first, blank = first_row(path, dialect, encoding)
+def no_names(first: Sequence[str]) -> str:
+    """What to do where a first row was taken for names and holds numbers or sentences; nothing where it does not."""
+    if not any(is_number(cell) or len(cell.split()) > NAME_WORDS for cell in first):
+        return ""
+    told = "its first row looks like an example, not like names"
+    return f"; {told}: data.header: false calls the columns 1, 2, ..., and a list names them"
+
+
+def refuse_example_for_names(path: Path, first: Sequence[str], columns: Sequence[str], needed: Collection[str]) -> None:
+    """Raises ConfigError where a needed column is not there and what was read as names looks like an example.
+
+    columns: those of the file and of what is joined to it.
+    """
+    lacking = sorted(set(needed).difference(columns))
+    cure = no_names(first) if lacking else ""
+    if cure:
+        message = f"{path} has no column {', '.join(lacking)}, it has {', '.join(columns)}{cure}"
+        raise ConfigError(Problem(message, ("data", "header")))
+
+
+def column_names(path: Path, dialect: Dialect, first: Sequence[str]) -> list[str]:
+    """The columns' names. first: the first row. Raises DataError for names that repeat, ConfigError as read_csv."""
     if dialect.header is True:
         repeated = sorted({name for name in first if first.count(name) > 1})
         if repeated:
-            raise DataError(f"{path}: has more than one column {', '.join(repeated)}; rename them in its first row")
-        return first, blank
+            cure = no_names(first) or "; rename them in its first row"
+            raise DataError(f"{path}: has more than one column {', '.join(repeated)}{cure}")
+        return list(first)
     if dialect.header is False:
-        return [str(number) for number in range(1, len(first) + 1)], blank
+        return [str(number) for number in range(1, len(first) + 1)]
     if len(dialect.header) != len(first):
         message = f"names {len(dialect.header)} columns, {path} has {len(first)}: {', '.join(first)[:80]}"
         raise ConfigError(Problem(message, ("data", "header")))
-    return list(dialect.header), blank
+    return list(dialect.header)
 
 
 def _parse(
@@ -192,7 +214,8 @@ def _refuse_open_quote(path: Path, dialect: Dialect, encoding: Encoding) -> None
                 ) from error
 
 
-def _refuse_other_delimiter(path: Path, name: str) -> None:
+def refuse_other_delimiter(path: Path, name: str) -> None:
+    """Raises DataError where the name of a file's only column holds what stands between names elsewhere."""
     for letter, written in OTHER_DELIMITERS.items():
         if letter in name:
             raise DataError(f'{path}: has one column, {name[:80]!r}; is data.delimiter "{written}" meant?')

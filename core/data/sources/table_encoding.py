@@ -42,11 +42,7 @@ def find_encodings(paths: Sequence[Path], wish: str) -> list[Encoding]:
     ConfigError for a codec that there is not.
     """
     if wish != "auto":
-        try:
-            codec = codecs.lookup(wish).name
-        except LookupError as error:
-            message = f"there is no codec {wish}; e.g. utf-8, gb18030, latin-1, cp1252, utf-16"
-            raise ConfigError(Problem(message, ("data", "encoding"))) from error
+        codec = codec_of(wish)
         return [_named(path, codec) for path in paths]
     found = [_detect(path) for path in paths]
     kinds = {
@@ -58,6 +54,15 @@ def find_encodings(paths: Sequence[Path], wish: str) -> list[Encoding]:
         listed = " and ".join(f"{path} is {codec}" for codec, path in kinds.items())
         raise DataError(f"mixed encodings: {listed}; save all files as UTF-8")
     return found
+
+
+def codec_of(wish: str) -> str:
+    """A codec as Python calls it. Raises ConfigError for one that there is not."""
+    try:
+        return codecs.lookup(wish).name
+    except LookupError as error:
+        message = f"there is no codec {wish}; e.g. utf-8, gb18030, latin-1, cp1252, utf-16"
+        raise ConfigError(Problem(message, ("data", "encoding"))) from error
 
 
 def _named(path: Path, codec: str) -> Encoding:

@@ -23,6 +23,7 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+PLAIN = ("csv", "tsv")  # formats whose columns have names only where a first row holds them
 SHOWN = 12  # names of what lies in a folder, in an error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +13,13 @@ from ft.cli import views
 from ft.core.engine.evaluate import Evaluation
 from ft.core.metrics.scores import ClassScores, Scores
 from ft.core.stages.listing import RunRow
-from ft.core.stages.results import EvalResult, FitResult
+from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.runs import Status
 
 
-def printed(view: views.View) -> str:
+def printed(view: views.View, width: int = 300) -> str:
     stream = io.StringIO()
-    console = Console(file=stream, width=300)
+    console = Console(file=stream, width=width)
     for line in view:
         console.print(line)
     return stream.getvalue()
@@ -80,3 +81,26 @@ def test_labels_are_listed_and_users_are_called_users() -> None:
     assert "war" in printed(views.evaluation(judged({"genre": labels})))
     ranking = Scores({"ndcg@10": 0.1}, count=943, unit="users")
     assert "943 test users" in printed(views.evaluation(judged({"film": ranking})))
+
+
+def test_a_long_name_is_shortened_where_a_date_would_break() -> None:
+    status = Status("finetune", "x", 12, state="interrupted", started=0.0, metrics={"loss": 0.25})
+    name = "pictures-of-birds-with-a-large-network-and-all-augmentation"
+    rows = [RunRow(Path(f"runs/{name}/12"), status)]
+    narrow = printed(views.runs(rows, Path("runs")), width=80).splitlines()
+    [line] = [line for line in narrow if "finetune" in line]
+    assert line.startswith("runs/pic")
+    assert line.split()[0].endswith("…/12")
+    assert datetime.fromtimestamp(0).strftime("%Y-%m-%d %H:%M") in line
+    assert f"runs/{name}/12" in printed(views.runs(rows, Path("runs"))), "whole where there is room"
+
+
+def test_what_was_just_judged_is_not_to_be_judged_again() -> None:
+    judgement = judged({"pet": Scores({"accuracy": 0.5}, count=10)})
+    ranking = judged({"film": Scores({"mrr": 0.5}, count=10, unit="users")})
+    fit = fitted({"loss": 0.5}, "loss", "loss")
+    assert "next      ft eval runs/pets/1" in printed(views.run(RunResult([fit], None, None)))
+    for evaluation, asking in ((judgement, "FILE"), (ranking, "--user ID")):
+        told = printed(views.run(RunResult([fit], evaluation, None)))
+        assert "ft eval" not in told
+        assert f"next      ft predict runs/pets/1 {asking}" in told

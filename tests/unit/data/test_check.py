@@ -1,52 +1,18 @@
-"""What a check of the data finds, each fault alone in data that are otherwise sound."""
+"""What a check of the data finds in columns, answers and texts, each fault alone in data that are otherwise sound."""
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-from pydantic import TypeAdapter
+from data_checks import CATEGORY, INPUTS, NUMBER, OUTPUTS, found, look, sound_columns
 
-from ft.core.config.schema import InputColumn, OutputColumn
-from ft.core.data.checks.check import repeated_rows
-from ft.core.data.checks.findings import DataReport, Finding
+from ft.core.data.checks.findings import DataReport
 from ft.core.data.checks.looks import check_dataset
 from ft.core.data.table import Dataset, Table
-
-INPUTS = TypeAdapter(dict[str, InputColumn])
-OUTPUTS = TypeAdapter(dict[str, OutputColumn])
-NUMBER, CATEGORY = {"type": "number"}, {"type": "category"}
-
-
-def sound_columns(rows: int, seed: int) -> dict[str, Any]:
-    """A number and two balanced classes, without repetition."""
-    rng = np.random.default_rng(seed)
-    return {"x": rng.normal(size=rows), "y": np.where(np.arange(rows) % 2, "cat", "dog")}
-
-
-def look(
-    changes: Mapping[str, Mapping[str, Any]] | None = None,
-    inputs: Mapping[str, Any] | None = None,
-    outputs: Mapping[str, Any] | None = None,
-) -> DataReport:
-    """The report on sound data with some columns of some splits replaced."""
-    tables = {"train": sound_columns(60, 1), "val": sound_columns(20, 2), "test": sound_columns(20, 3)}
-    for split, columns in (changes or {}).items():
-        tables[split] = {**tables[split], **columns}
-    dataset = Dataset({split: Table(columns) for split, columns in tables.items()}, ("train",), {}, "made here")
-    given = INPUTS.validate_python(inputs or {"x": NUMBER})
-    return check_dataset(dataset, given, OUTPUTS.validate_python(outputs or {"y": CATEGORY}))
-
-
-def found(report: DataReport, kind: str) -> list[Finding]:
-    return [finding for finding in report.findings if finding.kind == kind]
 
 
 def test_sound_data_have_no_findings() -> None:
@@ -136,101 +102,6 @@ def test_one_class_alone_is_an_error() -> None:
     assert finding.level == "error"
 
 
-def test_rows_of_the_test_that_training_holds_are_an_error() -> None:
-    train, test = sound_columns(60, 1), sound_columns(20, 3)
-    test = {"x": test["x"].copy(), "y": test["y"].copy()}
-    test["x"][[2, 5, 7]], test["y"][[2, 5, 7]] = train["x"][[10, 11, 13]], train["y"][[10, 11, 13]]
-    [finding] = found(look({"test": test}), "leak")
-    assert (finding.level, finding.split, finding.count) == ("error", "test", 3)
-    assert finding.rows == ("row 2", "row 5", "row 7")
-    assert finding.message == "3 of 20 (15 %) rows have the inputs of a training row, 3 with its answer: a leak"
-
-
-@pytest.mark.parametrize(("rows", "level"), [(300, "error"), (301, "warning")])
-def test_a_leak_is_an_error_from_three_rows_and_one_in_a_hundred(rows: int, level: str) -> None:
-    train, test = sound_columns(60, 1), sound_columns(rows, 3)
-    test["x"][[2, 5, 7]], test["y"][[2, 5, 7]] = train["x"][[10, 11, 13]], train["y"][[10, 11, 13]]
-    assert [finding.level for finding in found(look({"test": test}), "leak")] == [level]
-
-
-@pytest.mark.parametrize(
-    ("rows", "of_training", "told"),
-    [
-        ([0, 1], [0, 1], "2 of 20 (10 %) rows have the inputs of a training row, 2 with its answer"),
-        ([1], [0], "1 of 20 (5 %) rows have the inputs of a training row, none with its answer"),
-    ],
-)
-def test_two_rows_may_be_chance_and_one_with_another_answer_is_no_leak(
-    rows: list[int], of_training: list[int], told: str
-) -> None:
-    test = sound_columns(20, 3)
-    test["x"][rows] = sound_columns(60, 1)["x"][of_training]
-    [finding] = found(look({"test": test}), "leak")
-    assert (finding.level, finding.message) == ("warning", told)
-
-
-def test_rows_alike_with_different_answers_are_a_warning_and_no_leak() -> None:
-    """Persons in a table of few coarse columns are alike; nobody was copied."""
-    rng = np.random.default_rng(0)
-    coarse = {
-        split: {"x": rng.integers(0, 5, rows).astype(float), "y": np.where(rng.random(rows) < 0.5, "cat", "dog")}
-        for split, rows in (("train", 60), ("val", 20), ("test", 20))
-    }
-    report = look(coarse)
-    assert {finding.level for finding in found(report, "leak")} == {"warning"}
-    remark = ". Equal inputs often have different answers here, so such rows need not be copies"
-    assert all(finding.message.endswith(remark) for finding in found(report, "leak"))
-    assert found(report, "contradiction")
-
-
-def test_duplicates_are_those_beyond_the_first_of_each() -> None:
-    x = sound_columns(60, 1)["x"].copy()
-    x[[20, 21, 40]] = x[[2, 2, 4]]
-    [finding] = found(look({"train": {"x": x}}), "duplicate")
-    assert (finding.count, finding.rows) == (3, ("row 20", "row 21", "row 40"))
-
-
-def test_whole_rows_that_repeat_are_counted_over_all_splits() -> None:
-    table = Table({"a": np.array(["1", "1", "2", "1"]), "b": np.array(["x", "x", "x", "y"])})
-    dataset = Dataset({"train": table, "test": table.take(np.array([2]))}, ("train", "test"), {}, "made here")
-    assert repeated_rows(dataset) == 2
-
-
-@pytest.mark.parametrize(
-    ("values", "tells"),
-    [
-        (["yes", "no"], True),  # the answer under another name
-        (["yes", "yes"], False),
-    ],
-)
-def test_an_input_that_is_the_answer_is_an_error(values: list[str], tells: bool) -> None:
-    also = {
-        split: {"alive": np.where(sound_columns(rows, 1)["y"] == "cat", *values)}
-        for split, rows in (("train", 60), ("val", 20), ("test", 20))
-    }
-    report = look(also, {"x": NUMBER, "alive": CATEGORY})
-    assert [finding.column for finding in found(report, "tells")] == (["alive"] if tells else [])
-
-
-def test_a_price_in_another_currency_is_the_answer() -> None:
-    also = {
-        split: {"y": sound_columns(rows, seed)["x"] * 0.92 + 3}
-        for split, rows, seed in (("train", 60, 1), ("val", 20, 2), ("test", 20, 3))
-    }
-    assert found(look(also, None, {"y": NUMBER}), "tells")
-
-
-def test_a_name_for_every_row_does_not_tell_the_answer() -> None:
-    names = {
-        split: {"x": np.array([f"{split}{row}" for row in range(rows)])}
-        for split, rows in (("train", 60), ("val", 20), ("test", 20))
-    }
-    report = look(names, {"x": CATEGORY})
-    assert found(report, "tells") == []
-    assert found(report, "many-names")
-    assert [(finding.split, finding.count) for finding in found(report, "unseen-name")] == [("val", 20), ("test", 20)]
-
-
 def test_empty_and_cut_texts_are_told() -> None:
     texts = {
         split: {"x": np.array([f"{split} number {row}" for row in range(rows)], dtype="U99")}
@@ -242,104 +113,6 @@ def test_empty_and_cut_texts_are_told() -> None:
     assert [finding.rows for finding in found(report, "empty-text")] == [("row 4",)]
     [cut] = found(report, "cut-text")
     assert (cut.count, cut.message.endswith("the longest has 7")) == (1, True)
-
-
-# ---------------------------------------------------------------- files
-
-
-def picture(kind: str = "PNG", *, size: int = 24, seed: int | None = 0, color: int = 0) -> bytes:
-    """Noise, or one colour without a seed."""
-    pixels = np.full((size, size, 3), color, dtype=np.uint8)
-    if seed is not None:
-        pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind)
-    return file.getvalue()
-
-
-def sound(samples: np.ndarray, rate: int = 8_000) -> bytes:
-    """16-bit wav. samples: -1..1."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes((samples * 32767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
-def look_at_files(folder: Path, files: Mapping[str, bytes], settings: Mapping[str, Any]) -> DataReport:
-    for name, contents in files.items():
-        (folder / name).write_bytes(contents)
-    labels = np.where(np.arange(len(files)) % 2, "cat", "dog")
-    table = Table({"x": np.array(list(files)), "y": labels}, list(files), folder)
-    dataset = Dataset({"train": table}, ("train",), {}, "made here")
-    return check_dataset(dataset, INPUTS.validate_python({"x": settings}), OUTPUTS.validate_python({"y": CATEGORY}))
-
-
-def test_pictures_that_show_nothing_or_cannot_be_read_are_named(tmp_path: Path) -> None:
-    files = {f"{row}.png": picture(seed=row) for row in range(60)}
-    files |= {
-        "broken.png": picture(seed=99)[:200],
-        "empty.png": b"",
-        "blank.png": picture(seed=None),
-        "small.png": picture(size=3, seed=98),
-        "twin.png": picture(seed=0),
-    }
-    report = look_at_files(tmp_path, files, {"type": "image", "size": 8})
-    [unreadable] = found(report, "unreadable")
-    assert (unreadable.level, unreadable.count) == ("error", 2)
-    assert "broken.png" in unreadable.message
-    assert unreadable.rows == ("empty.png",)
-    assert [finding.rows for finding in found(report, "blank")] == [("blank.png",)]
-    assert [finding.rows for finding in found(report, "small")] == [("small.png",)]
-    assert "0.png and twin.png" in found(report, "same-file")[0].message
-
-
-def test_a_drawing_of_another_format_among_photographs_may_be_a_placeholder(tmp_path: Path) -> None:
-    drawing = np.zeros((24, 24, 3), dtype=np.uint8)
-    drawing[8:16] = 255
-    file = io.BytesIO()
-    Image.fromarray(drawing).save(file, "GIF")
-    files = {f"{row}.png": picture(seed=row) for row in range(60)} | {"none.gif": file.getvalue()}
-    report = look_at_files(tmp_path, files, {"type": "image", "size": 8})
-    assert [(finding.level, finding.rows) for finding in found(report, "placeholder")] == [("warning", ("none.gif",))]
-
-
-def test_a_missing_file_is_an_error_and_with_skip_a_warning(tmp_path: Path) -> None:
-    files = {f"{row}.png": picture(seed=row) for row in range(30)}
-    levels = []
-    for rule in ("fail", "skip"):
-        look_at_files(tmp_path, files, {"type": "image", "size": 8})
-        table = Table({"x": np.array([*files, "gone.png"]), "y": np.array(["a", "b"] * 15 + ["a"])}, None, tmp_path)
-        dataset = Dataset({"train": table}, ("train",), {}, "made here")
-        given = INPUTS.validate_python({"x": {"type": "image", "size": 8, "on_error": rule}})
-        [finding] = found(check_dataset(dataset, given, OUTPUTS.validate_python({"y": CATEGORY})), "unreadable")
-        assert "gone.png in row 30 is not there" in finding.message
-        levels.append(finding.level)
-    assert levels == ["error", "warning"]
-
-
-def test_sounds_that_are_silent_clipped_cut_or_of_another_rate_are_named(tmp_path: Path) -> None:
-    pytest.importorskip("soundfile")
-    rng = np.random.default_rng(0)
-    files = {f"{row}.wav": sound(rng.uniform(-0.5, 0.5, 4_000)) for row in range(30)}
-    files |= {
-        "silent.wav": sound(np.zeros(4_000)),
-        "clipped.wav": sound(np.clip(rng.normal(size=4_000) * 3, -1, 1)),
-        "long.wav": sound(rng.uniform(-0.5, 0.5, 20_000)),
-        "fast.wav": sound(rng.uniform(-0.5, 0.5, 4_000), 16_000),
-        "none.wav": sound(np.zeros(0)),
-        "text.wav": b"this is no sound",
-    }
-    report = look_at_files(tmp_path, files, {"type": "audio", "seconds": 1.0, "rate": 8_000})
-    assert [finding.rows for finding in found(report, "silent")] == [("silent.wav",)]
-    assert [finding.rows for finding in found(report, "clipped")] == [("clipped.wav",)]
-    assert "longest has 2.50 s" in found(report, "cut-sound")[0].message
-    assert "8,000 Hz (33), 16,000 Hz (1)" in found(report, "rate")[0].message
-    [unreadable] = found(report, "unreadable")
-    assert (unreadable.level, unreadable.count) == ("error", 2)
-    assert "none.wav holds no samples" in unreadable.message
 
 
 def alone(columns: Mapping[str, Any], inputs: Any, outputs: Any = None) -> DataReport:

@@ -66,7 +66,7 @@ def test_taking_everything_by_values_leaves_nothing_to_train_on() -> None:
     with pytest.raises(ConfigError, match="leaves no example of 2 in train"):
         cut({"test": {"who": ["a"]}, "val": {"who": ["b"]}}, who=text(["a", "b"]))
     with pytest.raises(ConfigError, match="leaves no example of 2 in val"):
-        cut({"test": {"who": ["a"]}, "val": {"who": ["a"]}}, who=text(["a", "b"]))
+        cut({"test": {"who": ["a"]}, "val": {"where": ["x"]}}, who=text(["a", "b"]), where=text(["x", "y"]))
 
 
 # ---------------------------------------------------------------- groups
