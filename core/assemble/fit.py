@@ -30,7 +30,8 @@ from ft.core.data.prepare import Data
 from ft.core.data.ranking import RankingLoader
 from ft.core.engine.balance import Balance
 from ft.core.engine.ema import Ema
-from ft.core.engine.loop import Loop, LoopSettings
+from ft.core.engine.loop import Loop
+from ft.core.engine.state import LoopSettings
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.heads import Head
 from ft.core.models.network import Network

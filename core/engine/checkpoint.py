@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ class NotACheckpointError(CheckpointError):
     """A whole torch file that ft did not write: plain weights, perhaps."""
 
 
-def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, contents: dict[str, Any], put: Callable[[Path], object] | None = None) -> None:
     """Write `contents` (nested dicts, lists, tensors, plain values) to `path`: beside it, fsynced, then renamed.
 
-    Whatever happens, `path` is the old file or the new one. Raises ResourceError when it cannot be written.
+    Whatever happens, `path` is the old file or the new one. put: moves the whole new file to its place, where that is
+    more than a rename. Raises ResourceError when it cannot be written.
     """
     whole = {"format": FORMAT, "format_version": VERSION, **contents}
     whole["sha256"] = digest(whole)
@@ -45,12 +47,13 @@ def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
             torch.save(whole, file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(path) if put is None else put(temporary)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
         if isinstance(error.__context__, KeyboardInterrupt):  # the zip writer, closing half a file, hides it
             raise error.__context__ from None
-        raise ResourceError(f"cannot write the checkpoint {path}: {error}; an earlier one is untouched") from error
+        room = f"it takes {_size(contents) / 1e6:,.1f} MB, {_free(path.parent) / 1e6:,.1f} MB are free"
+        raise ResourceError(f"cannot write the checkpoint {path} ({room}): {error}; an earlier one is whole") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -119,6 +122,20 @@ def _bytes(tensor: Tensor) -> bytes | memoryview:
     """The tensor's values in row-major order; through uint8 because numpy has no bfloat16."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return np.asarray(flat.view(torch.uint8)).data
+
+
+def _size(contents: Any) -> int:
+    """Bytes of all tensors; those that share their memory are written once."""
+    tensors = (leaf for _, leaf in _leaves(contents, "") if isinstance(leaf, Tensor))
+    return sum({each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}.values())
+
+
+def _free(folder: Path) -> int:
+    """Bytes free on the folder's disk; 0 where that cannot be told."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -52,16 +53,35 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             child.training = training
 
 
-def evaluate(network: Network, loader: Loader, heads: Sequence[Head], precision: Precision) -> Evaluation:
+@overload
+def evaluate(network: Network, loader: Loader, heads: Sequence[Head], precision: Precision) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    network: Network, loader: Loader, heads: Sequence[Head], precision: Precision, until: Callable[[], bool]
+) -> Evaluation | None: ...
+
+
+def evaluate(
+    network: Network,
+    loader: Loader,
+    heads: Sequence[Head],
+    precision: Precision,
+    until: Callable[[], bool] | None = None,
+) -> Evaluation | None:
     """Evaluate over the loader's epoch 0 in order. One host sync, at the end.
 
-    The module's modes are as before afterwards.
+    The module's modes are as before afterwards. until: asked before every batch; once it is true, all is given up and
+    the answer is None.
     """
     sums = {head.name: _LossSum() for head in heads}
     scores = {head.name: head.scores() for head in heads}
     examples = 0
     with evaluating(network.module), torch.inference_mode():
         for batch in loader.epoch(0):
+            if until is not None and until():
+                return None
             with precision.forward():
                 outputs = network(batch.inputs)
             for head in heads:

@@ -33,7 +33,9 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Logged:
-    """Means over the `examples` since the last `Logged`. lr: of the first parameter group, in the last step."""
+    """Means over the `examples` since the last `Logged`. Of the last step: lr, of the first parameter group, and
+    grad_norm, of the whole gradient before clipping (in fp16 without clipping: times the loss scale).
+    """
 
     step: int
     epoch: int
@@ -41,6 +43,7 @@ class Logged:
     loss: float
     lr: float
     examples_per_s: float
+    grad_norm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,27 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class Halved:
+    """Memory ran out in the step after `step`. It comes again, with at most `micro_batch` examples in one forward pass.
+
+    batch: examples in the largest batch of the step, which stays one batch in every other respect.
+    """
+
+    step: int
+    epoch: int
+    micro_batch: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The loop was asked to stop and can go on from here, in this process or another."""
+
+    step: int
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The loop is over. reason: "epochs", "max_steps" or "patience"."""
 
@@ -82,4 +106,4 @@ class Finished:
     best_value: float | None
 
 
-Event = Started | Stepped | Logged | Validated | EpochEnded | Finished
+Event = Started | Stepped | Logged | Validated | EpochEnded | Halved | Stopped | Finished

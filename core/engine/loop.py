@@ -1,64 +1,34 @@
 """The training loop: a generator of events over one small state machine.
 
-What happens next (a step, a validation, the end of an epoch, the end) is decided from the state alone, and every
-`yield` is at a step boundary. So `state_dict` taken at any event, loaded into a fresh loop, goes on with the same bits.
-Saving, logging and drawing are the consumers' work; nothing here writes a file.
+What happens next (a step, a log line, a validation, the end of an epoch, the end) is decided from the state alone, and
+every `yield` is at a step boundary. So `state_dict` taken at any event, loaded into a fresh loop, goes on with the same
+bits and the same events. Saving, logging and drawing are the consumers' work; nothing here writes a file.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ft.core.engine.balance import Balance
+from ft.core.engine.blame import culprits, tell_culprits
 from ft.core.engine.ema import Ema
 from ft.core.engine.evaluate import evaluate
-from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Started, Stepped, Validated
+from ft.core.engine.events import EpochEnded, Event, Finished, Halved, Logged, Started, Stepped, Stopped, Validated
+from ft.core.engine.guard import MOST_SKIPS, Guard
+from ft.core.engine.micro import halved
 from ft.core.engine.protocols import Batch, Head, Loader, Network, Schedule
+from ft.core.engine.state import LogWindow, LoopSettings, LoopState, Stopwatch, is_better, on_device
 from ft.core.engine.step import train_step
 from ft.core.errors import DivergedError
 from ft.core.runtime.precision import Precision
 from ft.core.runtime.seed import rng_state, set_rng_state
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How long, how often. Steps are optimizer steps; an epoch's last step takes what batches are left.
-
-    monitor: flat name of the validation metric that chooses best.
-    """
-
-    epochs: int
-    max_steps: int | None = None
-    accumulate: int = 1
-    clip_norm: float | None = None
-    monitor: str = "loss"
-    direction: Literal["min", "max"] = "min"
-    patience: int | None = None
-    validate_every_epochs: int = 1
-    validate_every_steps: int | None = None
-    log_every_steps: int = 50
-
-
-@dataclass
-class LoopState:
-    """Where the loop is. Plain numbers; `None` best: no validation gave a finite value so far."""
-
-    epoch: int = 0  # finished epochs, so the number of the one in progress
-    batch: int = 0  # batches of it already used
-    step: int = 0
-    validated_step: int = 0  # the step at which validation last ran
-    best_value: float | None = None
-    best_epoch: int | None = None
-    best_step: int | None = None
-    validations_without_better: int = 0
 
 
 class Loop:
@@ -66,7 +36,8 @@ class Loop:
 
     train_mode: puts the module into training mode, frozen parts excepted; called again after every validation.
     validation: its loader, or None. ema: averaged weights; shipped: the network that holds them, which is validated
-    and saved in place of the live one. balance: learned weights of several losses.
+    and saved in place of the live one. balance: learned weights of several losses. name_example: what the user calls a
+    row of the training split.
     """
 
     def __init__(
@@ -83,18 +54,22 @@ class Loop:
         ema: Ema | None = None,
         shipped: Network | None = None,
         balance: Balance | None = None,
+        name_example: Callable[[int], str] = str,
     ) -> None:
         self.settings, self.network, self.heads = settings, network, heads
         self.shipped = network if shipped is None else shipped
         self.loader, self.validation = loader, validation
         self.optimizer, self.schedule, self.precision = optimizer, schedule, precision
-        self.train_mode, self.ema, self.balance = train_mode, ema, balance
-        self.state = LoopState()
-        self._epoch_loss: Tensor | None = None  # sum over the epoch's steps of loss * examples, on the device
+        self.train_mode, self.ema, self.balance, self.name_example = train_mode, ema, balance, name_example
+        self.state = LoopState(micro_batch=settings.micro_batch)
+        self._device = optimizer.param_groups[0]["params"][0].device
+        self.guard = Guard(optimizer, precision, self._device)
+        self._epoch_loss: Tensor | float = 0.0  # sum over the epoch's steps of loss * examples, on the device
         self._epoch_examples = 0
         self._batches: Iterator[Batch] | None = None
-        self._log = _LogWindow()
-        self._epoch_started = time.perf_counter()
+        self._log = LogWindow()
+        self._epoch_watch = Stopwatch()
+        self._stopping = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -107,32 +82,56 @@ class Loop:
         steps = self.settings.epochs * self.steps_per_epoch
         return steps if self.settings.max_steps is None else min(steps, self.settings.max_steps)
 
+    def stop(self) -> None:
+        """End `run` at the next step boundary, with `Stopped`; a validation under way is given up and comes again when
+        the loop goes on. May be called from a signal handler.
+        """
+        self._stopping = True
+
     def run(self) -> Iterator[Event]:
-        """Train to the end. Raises DivergedError when the loss (seen at log intervals), a validation or the weights
-        (seen at the end of an epoch) stop being finite: before the event that would have them saved.
+        """Train to the end, or until `stop`. Raises DivergedError when a gradient or a loss (seen at log intervals and
+        by `check`), a validation or the weights (seen at the end of an epoch) stop being finite: before the event that
+        would have them saved.
         """
         state = self.state
+        self._stopping = False
         self.train_mode()
-        self._log.restart(state.step)
-        self._epoch_started = time.perf_counter()
+        self.guard.begin(state.step)
+        self._log.watch.restart()
+        self._epoch_watch.restart()
         yield Started(state.step, state.epoch + 1, self.settings.epochs, self.steps_per_epoch, self.total_steps)
         while (reason := self._finished()) is None:
-            if self._validation_due():
-                yield self._validate()
+            if self._stopping:
+                self.check()
+                yield Stopped(state.step, self._epoch_number())
+                return
+            if self._log_due():
+                yield self._write_log()
+            elif self._validation_due():
+                if (validated := self._validate()) is not None:
+                    yield validated
             elif self._epoch_is_complete():
                 yield self._end_epoch()
             else:
                 yield self._step()
-                if self._log_due():
-                    yield self._write_log()
         self._check_weights()
         yield Finished(state.step, self._epoch_number(), reason, state.best_epoch, state.best_step, state.best_value)
+
+    def check(self) -> None:
+        """Raise DivergedError if a step so far had a gradient or loss that is not finite. One host sync, none on a
+        CPU. For those about to save.
+        """
+        guilty = self.guard.guilty(self.state.step)
+        if guilty is not None:
+            raise self._broken(guilty)
+        if self.guard.skipped_too_often():
+            raise self._diverged(f"{MOST_SKIPS} steps in a row overflowed in fp16, by step {self.state.step}")
 
     # ------------------------------------------------------------ decisions, from the state alone
 
     def _finished(self) -> str | None:
         state, settings = self.state, self.settings
-        if self._validation_due() or self._epoch_is_complete():
+        if self._log_due() or self._validation_due() or self._epoch_is_complete():
             return None
         if settings.patience is not None and state.validations_without_better >= settings.patience:
             return "patience"
@@ -155,49 +154,85 @@ class Loop:
 
     def _log_due(self) -> bool:
         step = self.state.step
+        if step == self.state.logged_step:
+            return False
         return step % self.settings.log_every_steps == 0 or step >= self.total_steps or self._epoch_is_complete()
 
     # ------------------------------------------------------------ actions
 
-    def _step(self) -> Stepped:
-        state = self.state
+    def _step(self) -> Stepped | Halved:
+        state, settings = self.state, self.settings
         if self._batches is None:
             self._batches = self.loader.epoch(state.epoch, start=state.batch)
-        batches = list(islice(self._batches, self.settings.accumulate))
+        batches = list(islice(self._batches, settings.accumulate))
         self.schedule.apply(self.optimizer, state.step)
-        clip_norm = self.settings.clip_norm
-        loss = train_step(self.network, self.heads, batches, self.optimizer, self.precision, clip_norm, self.balance)
+        try:
+            loss = train_step(
+                self.network,
+                self.heads,
+                batches,
+                self.optimizer,
+                self.precision,
+                self.guard,
+                settings.clip_norm,
+                self.balance,
+                state.micro_batch,
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not settings.halve_micro_batch:
+                raise
+            failure = error
+        else:
+            return self._stepped(batches, loss)
+        return self._halve(batches, failure)
+
+    def _stepped(self, batches: Sequence[Batch], loss: Tensor) -> Stepped:
+        state = self.state
         if self.ema is not None:
             self.ema.update()
         state.step += 1
         state.batch += len(batches)
         examples = sum(len(batch.examples) for batch in batches)
-        self._add_loss(loss, examples)
-        return Stepped(state.step, self._epoch_number(), examples)
-
-    def _add_loss(self, loss: Tensor, examples: int) -> None:
-        weighted = loss * examples
-        self._epoch_loss = weighted if self._epoch_loss is None else self._epoch_loss + weighted
+        if self.guard.is_free:
+            self.check()
+        weighted = (loss.item() if self.guard.is_free else loss) * examples  # a float where reading is free
+        self._epoch_loss = self._epoch_loss + weighted
         self._epoch_examples += examples
         self._log.add(weighted, examples)
+        return Stepped(state.step, self._epoch_number(), examples)
+
+    def _halve(self, batches: Sequence[Batch], failure: BaseException) -> Halved:
+        """The step that ran out of memory comes again, in smaller pieces."""
+        state = self.state
+        largest = max(len(batch.examples) for batch in batches)
+        self.optimizer.zero_grad(set_to_none=True)
+        failure.__traceback__ = None  # its frames hold the tensors that did not fit
+        state.micro_batch = halved(failure, self.network.module, min(largest, state.micro_batch or largest))
+        self._batches = None
+        return Halved(state.step, self._epoch_number(), state.micro_batch, largest)
 
     def _write_log(self) -> Logged:
         state = self.state
-        first, examples, loss, rate = self._log.close(state.step)
+        self.check()
+        examples, loss, rate = self._log.close()
         lr = float(self.optimizer.param_groups[0]["lr"])
         if not math.isfinite(loss):
-            raise self._diverged(f"the loss became {loss} between steps {first + 1} and {state.step}")
-        return Logged(state.step, self._epoch_number(), examples, loss, lr, rate)
+            raise self._diverged(f"the loss became {loss} between steps {state.logged_step + 1} and {state.step}")
+        state.logged_step = state.step
+        return Logged(state.step, self._epoch_number(), examples, loss, lr, rate, float(self.guard.norm))
 
-    def _validate(self) -> Validated:
+    def _validate(self) -> Validated | None:
+        """None when it was given up."""
         assert self.validation is not None
-        evaluation = evaluate(self.shipped, self.validation, self.heads, self.precision)
+        evaluation = evaluate(self.shipped, self.validation, self.heads, self.precision, until=lambda: self._stopping)
+        if evaluation is None:
+            return None
         if not evaluation.is_finite:
             raise self._diverged(f"the validation at step {self.state.step} gave NaN or infinite answers")
         metrics = evaluation.metrics()
         value = metrics[self.settings.monitor]
         state = self.state
-        is_best = _is_better(value, state.best_value, self.settings.direction)
+        is_best = is_better(value, state.best_value, self.settings.direction)
         if is_best:
             state.best_value, state.best_epoch, state.best_step = value, self._epoch_number(), state.step
         state.validations_without_better = 0 if is_best else state.validations_without_better + 1
@@ -214,6 +249,14 @@ class Loop:
         if values and not torch.stack([value.isfinite().all() for value in values]).all().item():
             raise self._diverged(f"the weights became NaN or infinite by step {self.state.step}")
 
+    def _broken(self, step: int) -> DivergedError:
+        """The error for a step whose gradient or loss was not finite, its examples named."""
+        self.schedule.apply(self.optimizer, step - 1)
+        first, count = (step - 1) % self.steps_per_epoch * self.settings.accumulate, self.settings.accumulate
+        broken = culprits(self.network, self.heads, self.loader, self.precision, self.state.epoch, first, count)
+        origin = tell_culprits(*broken, self.name_example)
+        return self._diverged(f"the loss or its gradient became NaN or infinite at step {step}, from {origin}")
+
     def _diverged(self, what: str) -> DivergedError:
         lr = float(self.optimizer.param_groups[0]["lr"])
         return DivergedError(
@@ -226,14 +269,12 @@ class Loop:
         return self.state.epoch + (1 if self.state.batch else 0)
 
     def _end_epoch(self) -> EpochEnded:
-        assert self._epoch_loss is not None
         self._check_weights()
-        train_loss = float(self._epoch_loss.item()) / self._epoch_examples
+        train_loss = float(self._epoch_loss) / self._epoch_examples
         state = self.state
         state.epoch, state.batch = state.epoch + 1, 0
-        self._batches, self._epoch_loss, self._epoch_examples = None, None, 0
-        now = time.perf_counter()
-        seconds, self._epoch_started = now - self._epoch_started, now
+        self._batches, self._epoch_loss, self._epoch_examples = None, 0.0, 0
+        seconds = self._epoch_watch.close()
         weights = None if self.balance is None else self.balance.weights()
         return EpochEnded(state.step, state.epoch, train_loss, seconds, weights)
 
@@ -245,6 +286,9 @@ class Loop:
             "loop": asdict(self.state),
             "epoch_loss": self._epoch_loss,
             "epoch_examples": self._epoch_examples,
+            "epoch_seconds": self._epoch_watch.seconds,
+            "log": self._log.state_dict(),
+            "guard": self.guard.state_dict(),
             "module": self.network.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -257,7 +301,10 @@ class Loop:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, in a loop built from the same experiment. Restores the random generators too."""
         self.state = LoopState(**state["loop"])
-        self._epoch_loss, self._epoch_examples = state["epoch_loss"], state["epoch_examples"]
+        self._epoch_loss, self._epoch_examples = on_device(state["epoch_loss"], self._device), state["epoch_examples"]
+        self._epoch_watch.before = state["epoch_seconds"]
+        self._log.load_state_dict(state["log"], self._device)
+        self.guard.load_state_dict(state["guard"])
         self._batches = None
         self.network.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -268,37 +315,3 @@ class Loop:
         if self.balance is not None:
             self.balance.load_state_dict(state["balance"])
         set_rng_state(state["rng"])
-
-
-class _LogWindow:
-    """The steps since the last log line. `close` is the loop's one host sync per interval."""
-
-    def __init__(self) -> None:
-        self.restart(0)
-
-    def restart(self, step: int) -> None:
-        self._first, self._loss, self._examples, self._since = step, None, 0, time.perf_counter()
-
-    _loss: Tensor | None
-
-    def add(self, weighted_loss: Tensor, examples: int) -> None:
-        self._loss = weighted_loss if self._loss is None else self._loss + weighted_loss
-        self._examples += examples
-
-    def close(self, step: int) -> tuple[int, int, float, float]:
-        """(step before the window, examples, mean loss, examples per second); starts the next window."""
-        assert self._loss is not None
-        loss = float(self._loss.item()) / self._examples
-        rate = self._examples / max(time.perf_counter() - self._since, 1e-9)
-        first, examples = self._first, self._examples
-        self.restart(step)
-        return first, examples, loss, rate
-
-
-def _is_better(value: float, best: float | None, direction: str) -> bool:
-    """Strictly better, so ties stay with the earlier; a value that is not finite never wins."""
-    if not math.isfinite(value):
-        return False
-    if best is None:
-        return True
-    return value > best if direction == "max" else value < best

@@ -1,7 +1,8 @@
-"""How the C library keeps memory that was freed: by default it gives large pieces back and fetches them again.
+"""Memory: how the C library keeps what was freed, and which errors say that there is none left.
 
-A training step on a CPU frees and takes the same tens of megabytes again and again; with glibc's defaults the kernel
-then clears every page anew in every step, which took half of the time of a small convolutional network.
+glibc's default is to give large pieces back and to fetch them again. A training step on a CPU frees and takes the same
+tens of megabytes again and again, and the kernel then clears every page anew in every step, which took half of the time
+of a small convolutional network.
 """
 
 from __future__ import annotations
@@ -28,3 +29,16 @@ def keep_freed_memory() -> bool:
     wishes = ((_M_MMAP_THRESHOLD, _LARGEST_KEPT), (_M_TRIM_THRESHOLD, _MOST_KEPT))
     taken = [mallopt(option, value) == 1 for option, value in wishes]  # both are made, whatever the first answers
     return all(taken)
+
+
+_SAID = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """torch has a class for CUDA's allocator, and only words for CPUs, MPS and CUDA's libraries; Python its own."""
+    if isinstance(error, MemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        type(error).__name__ == "OutOfMemoryError" or any(words in said for words in _SAID)
+    )

@@ -121,6 +121,15 @@ class Precision:
             loss = self._scaler.scale(loss)
         loss.backward()  # type: ignore[no-untyped-call]
 
+    @property
+    def scales(self) -> bool:
+        """Whether the loss is scaled, so that gradients overflow as a matter of course: fp16."""
+        return self._scaler is not None
+
+    def scaled(self, value: Tensor) -> Tensor:
+        """`value` times the loss scale of now; itself where nothing is scaled. Costs no host sync."""
+        return value if self._scaler is None else self._scaler.scale(value)
+
     def unscale(self, optimizer: Optimizer) -> None:
         """Bring the gradients to their true size, in place, before clipping or reading them. At most once a step."""
         if self._scaler is not None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from engine_parts import CPU, head, loader, network, problem
-from torch import nn
+from torch import Tensor, nn
 
+from ft.core.engine.guard import Guard
 from ft.core.engine.step import train_step
 from ft.core.runtime.precision import Precision
+
+
+def step(net: nn.Module, heads: Any, batches: Any, optimizer: torch.optim.Optimizer, **options: Any) -> Tensor:
+    """One step in fp32 on the CPU."""
+    precision = Precision("fp32", CPU)
+    return train_step(network(net), heads, batches, optimizer, precision, Guard(optimizer, precision, CPU), **options)
 
 
 def linear(seed: int = 3) -> nn.Linear:
@@ -27,7 +36,7 @@ def test_micro_batches_give_the_gradient_of_the_large_batch(
     for batch_size in (8, examples):
         net = linear().float()
         batches = list(loader(points, classes, batch_size, shuffle=False).epoch(0))
-        train_step(network(net), [kind], batches, torch.optim.SGD(net.parameters(), 1.0), Precision("fp32", CPU))
+        step(net, [kind], batches, torch.optim.SGD(net.parameters(), 1.0))
         gradients.append(net.weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-7)
 
@@ -37,13 +46,7 @@ def test_the_step_is_torchs_weighted_cross_entropy() -> None:
     net = linear().float()
     twin = linear().float()
     [batch] = loader(points, classes, 20, shuffle=False).epoch(0)
-    loss = train_step(
-        network(net),
-        [head(class_weights={"yes": 3.0})],
-        [batch],
-        torch.optim.SGD(net.parameters(), 0.5),
-        Precision("fp32", CPU),
-    )
+    loss = step(net, [head(class_weights={"yes": 3.0})], [batch], torch.optim.SGD(net.parameters(), 0.5))
     expected = nn.functional.cross_entropy(twin(points), classes, weight=torch.tensor([1.0, 3.0, 1.0]))
     expected.backward()
     torch.optim.SGD(twin.parameters(), 0.5).step()
@@ -57,6 +60,6 @@ def test_clipping_limits_the_norm_of_the_whole_gradient() -> None:
     before = [parameter.clone() for parameter in net.parameters()]
     [batch] = loader(points * 50, classes, 20, shuffle=False).epoch(0)
     optimizer = torch.optim.SGD(net.parameters(), 1.0)
-    train_step(network(net), [head()], [batch], optimizer, Precision("fp32", CPU), clip_norm=0.25)
+    step(net, [head()], [batch], optimizer, clip_norm=0.25)
     moved = torch.cat([(new - old).flatten() for new, old in zip(net.parameters(), before, strict=True)])
     torch.testing.assert_close(moved.norm(), torch.tensor(0.25), rtol=1e-4, atol=0)
