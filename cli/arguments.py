@@ -33,6 +33,12 @@ Python = Annotated[
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="Two batches of every stage, saving and evaluating too; keeps nothing.")
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Go on with the newest run of this file, or with the run named after it; else begin one."
+    ),
+]
 RUNS_DIR = Path("runs")
 
 

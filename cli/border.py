@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import IntEnum
-from types import FrameType
 from typing import NoReturn, ParamSpec
 
 from ft.cli.streams import own_streams, results
@@ -25,14 +21,16 @@ from ft.core.errors import (
     DivergedError,
     FtError,
     GateError,
+    PreemptedError,
     ResourceError,
     SpoiledDataError,
 )
+from ft.core.runtime.memory import is_out_of_memory
+from ft.core.runtime.signals import Terminated, terminable
 
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
 LESS_MEMORY = "a smaller batch_size needs less (accumulate makes up for it)"
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
 class ExitCode(IntEnum):
@@ -56,11 +54,8 @@ CODES: dict[type[FtError], ExitCode] = {
     CheckpointError: ExitCode.DATA,
     DivergedError: ExitCode.DIVERGED,
     ResourceError: ExitCode.RESOURCE,
+    PreemptedError: ExitCode.PREEMPTED,
 }
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a scheduler or `timeout` sends it: an interrupt to whoever cleans up."""
 
 
 def bordered(command: Callable[P, None]) -> Callable[P, None]:
@@ -69,7 +64,7 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         debug, as_json = bool(kwargs.get("debug")), bool(kwargs.get("as_json"))
-        with own_streams(), _terminable():
+        with own_streams(), terminable():
             try:
                 command(*args, **kwargs)
                 results().flush()
@@ -83,28 +78,6 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM raises Terminated inside, once: `timeout` sends it twice, and cleaning up must not be cut short.
-
-    Left alone off the main thread, and where whoever started the process, or hosts it, has decided otherwise.
-    """
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _terminate(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    raise Terminated
-
-
 def _verdict(error: BaseException) -> tuple[str, ExitCode, bool]:
     """What to say, the exit code, and whether to show where it came from."""
     if isinstance(error, FtError):
@@ -114,10 +87,9 @@ def _verdict(error: BaseException) -> tuple[str, ExitCode, bool]:
         return "; ".join([what, *getattr(error, "__notes__", ())]), ExitCode.INTERRUPTED, False
     if isinstance(error, SystemExit):  # of the user's own code: ft itself leaves only through this border
         return f"code outside of ft ended the process (sys.exit({error.code!r}))", ExitCode.USAGE, False
-    if isinstance(error, MemoryError):
-        return f"out of memory; {LESS_MEMORY}", ExitCode.RESOURCE, False
-    if _is_out_of_memory(error):
-        return f"{_first_line(error)}; {LESS_MEMORY}", ExitCode.RESOURCE, False
+    if is_out_of_memory(error):
+        said = "out of memory" if isinstance(error, MemoryError) else _first_line(error)
+        return f"{said}; {LESS_MEMORY}", ExitCode.RESOURCE, False
     return f"this is a bug in ft, not in your file: {_first_line(error)}", ExitCode.BUG, True
 
 
@@ -140,14 +112,6 @@ def write_error(message: str, code: ExitCode) -> None:
     document = {"schema_version": SCHEMA_VERSION, "error": message, "exit_code": int(code)}
     results().write(json.dumps(document, indent=2) + "\n")
     results().flush()
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """torch has a class for CUDA's allocator, and only words for CPUs, MPS and CUDA's libraries."""
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        type(error).__name__ == "OutOfMemoryError" or any(words in said for words in OUT_OF_MEMORY)
-    )
 
 
 def _first_line(error: BaseException) -> str:

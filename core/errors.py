@@ -69,5 +69,9 @@ class ResourceError(FtError):
     """Memory, disk, permission or a lock is lacking: exit 6."""
 
 
+class PreemptedError(FtError):
+    """The process was told to end, and what it did is saved: exit 75, as schedulers know it."""
+
+
 class GateError(FtError):
     """A gate, or a check that was promised, failed: exit 3."""

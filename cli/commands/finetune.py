@@ -13,6 +13,7 @@ from ft.cli.arguments import (
     Debug,
     Python,
     Quiet,
+    Resume,
     RunsDir,
     Smoke,
     Words,
@@ -20,6 +21,7 @@ from ft.cli.arguments import (
     split_words,
 )
 from ft.cli.border import bordered
+from ft.cli.resuming import load_run, refuse_smoke
 from ft.core.errors import ConfigError
 
 
@@ -34,6 +36,7 @@ def finetune(
         Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
     ] = None,
     python: Python = None,
+    resume: Resume = False,
     smoke: Smoke = False,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
@@ -44,28 +47,42 @@ def finetune(
 
     FILE is a YAML file, a checkpoint or a run; without one, the newest finished training run.
     """
-    files, settings = split_words(words)
+    refuse_smoke(resume=resume, smoke=smoke)
+    files, settings = split_words(words, at_most=2 if resume else 1)
     if freeze:
         settings.append(f"finetune.freeze={_as_list(freeze)}")
     from ft.cli.console import Console
     from ft.core.stages import fit, pipeline
     from ft.core.stages.notices import Notice
     from ft.core.stages.options import Options
-    from ft.core.stages.start import finetuning_start
-    from ft.core.stages.subject import newest, open_subject
+    from ft.core.stages.resume import is_run_of
+    from ft.core.stages.start import Start, finetuning_start
+    from ft.core.stages.subject import Subject, newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
-        options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
-        path = files[0] if files else newest(runs_dir, ("train",), "training")
-        if not files:
-            console.notice(Notice("choice", f"the newest finished training run: {path}"))
-        subject = open_subject(path, settings, python)
-        with subject.loaded.locating():
-            start = finetuning_start(subject, weights, runs_dir)
+        goal = next((file for file in files if resume and is_run_of(file, "finetune")), None)
+        options = Options(
+            runs_dir, resume=goal or resume, on_event=console.event, on_notice=console.notice, command=command_line()
+        )
+        files = [file for file in files if file != goal]
+        if len(files) > 1:
+            raise ConfigError(f"one file at a time, not {' and '.join(map(str, files))}")
+        if goal is not None and not files:
+            subject = Subject(load_run(goal, settings))
+        else:
+            path = files[0] if files else newest(runs_dir, ("train",), "training")
+            if not files:
+                console.notice(Notice("choice", f"the newest finished training run: {path}"))
+            subject = open_subject(path, settings, python)
+
+        def start() -> Start:
+            with subject.loaded.locating():
+                return finetuning_start(subject, weights, runs_dir)
+
         if smoke:
-            console.run(pipeline.smoke_finetune(subject, start, options))
+            console.run(pipeline.smoke_finetune(subject, start(), options))
             return
-        result, _ = fit.finetune(subject.loaded, start, options)
+        result, _ = fit.finetune(subject.loaded, start() if weights else start, options)
         console.fit(result)
 
 

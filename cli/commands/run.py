@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, RunsDir, Smoke, command_line, one_config
+from pathlib import Path
+
+from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, command_line
 from ft.cli.border import bordered
-from ft.core.errors import GateError
+from ft.cli.resuming import load_with_resume
+from ft.core.errors import ConfigError, GateError
 
 
 @bordered
 def run(
     words: Config = None,
+    resume: Resume = False,
     smoke: Smoke = False,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
@@ -20,16 +24,17 @@ def run(
 
     Its sections train, finetune and eval are its stages. Exit code 3 when a gate of eval fails.
     """
-    path, settings = one_config(words)
-    from ft.core.config.load import load_experiment
-
-    loaded = load_experiment(path, settings)
+    loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
+    if isinstance(goal, Path):
+        raise ConfigError(f"--resume {goal}: ft run goes on with a file's newest runs; ft train --resume names a run")
     from ft.cli.console import Console
     from ft.core.stages import pipeline
     from ft.core.stages.options import Options
 
     with Console(quiet=quiet, as_json=as_json) as console:
-        options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
+        options = Options(
+            runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()
+        )
         result = (pipeline.smoke if smoke else pipeline.run)(loaded, options)
         console.run(result)
     if result.evaluation is not None and not smoke and not result.evaluation.passed:

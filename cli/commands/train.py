@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, RunsDir, Smoke, command_line, one_config
+from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, command_line
 from ft.cli.border import bordered
+from ft.cli.resuming import load_with_resume
 
 
 @bordered
 def train(
     words: Config = None,
+    resume: Resume = False,
     smoke: Smoke = False,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
@@ -19,16 +21,15 @@ def train(
 
     Prints how well it does on validation and where its best weights are; --quiet prints only their path.
     """
-    path, settings = one_config(words)
-    from ft.core.config.load import load_experiment
-
-    loaded = load_experiment(path, settings)  # before torch is imported: a mistake in the file is told at once
+    loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
     from ft.cli.console import Console
     from ft.core.stages import fit, pipeline
     from ft.core.stages.options import Options
 
     with Console(quiet=quiet, as_json=as_json) as console:
-        options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
+        options = Options(
+            runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()
+        )
         if smoke:
             console.run(pipeline.smoke(loaded, options))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -68,6 +68,7 @@ def build_fit(
     stage = "finetune" if isinstance(settings, FinetuneSection) else "train"
     examples = len(data.examples["train"])
     check_batch_size(settings, stage, examples)
+    _check_micro_batch(settings, stage, data)
     frozen = _freeze(settings, network)
     train_mode = partial(set_train_mode, network.module, frozen.modules if frozen else ())
     _check_last_batch(settings, stage, examples, network, data.inputs, train_mode)
@@ -94,8 +95,14 @@ def build_fit(
         ema=ema,
         shipped=replace(network, module=ema.module) if ema else None,
         balance=balance,
+        name_example=partial(_name_example, data.examples["train"].names),
     )
     return Fit(loop, network, heads, frozen, () if smoke else _warnings(settings, stage, loop))
+
+
+def _name_example(names: Sequence[str] | None, row: int) -> str:
+    """As its file calls it, else by its number in the training split."""
+    return f"number {row} of train" if names is None else names[row]
 
 
 def _fit_loaders(
@@ -188,6 +195,8 @@ def _loop_settings(settings: TrainSection, stage: str, heads: Mapping[str, Head]
         validate_every_epochs=settings.validate_every_epochs,
         validate_every_steps=settings.validate_every_steps,
         log_every_steps=settings.log_every_steps,
+        micro_batch=None if settings.micro_batch == "auto" else settings.micro_batch,
+        halve_micro_batch=settings.micro_batch == "auto",
     )
 
 
@@ -238,6 +247,14 @@ def check_batch_size(settings: TrainSection, stage: str, examples: int) -> None:
     if size > examples:
         message = f"{stage}.batch_size is {size}, more than the {examples} training examples; make it smaller"
         raise ConfigError(Problem(message, (stage, "batch_size")))
+
+
+def _check_micro_batch(settings: TrainSection, stage: str, data: Data) -> None:
+    """A ranking's batch shares its candidates, so it has no pieces."""
+    ranked = [name for name, output in data.output_settings.items() if isinstance(output, RankingOutput)]
+    if settings.micro_batch is not None and ranked:
+        message = f"{stage}.micro_batch: batches of the ranking {ranked[0]} cannot be cut; use a smaller batch_size"
+        raise ConfigError(Problem(message, (stage, "micro_batch")))
 
 
 def _check_last_batch(

@@ -7,12 +7,13 @@ dropout and with batch norm's running statistics, so that one broken example doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
 
 from ft.core.engine.evaluate import evaluating
+from ft.core.engine.micro import pieces
 from ft.core.engine.protocols import Batch, Head, Loader, Network
 from ft.core.runtime.precision import Precision
 
@@ -20,16 +21,28 @@ MOST_NAMED = 5  # examples in one message
 
 
 def culprits(
-    network: Network, heads: Sequence[Head], loader: Loader, precision: Precision, epoch: int, first: int, count: int
+    network: Network,
+    heads: Sequence[Head],
+    loader: Loader,
+    precision: Precision,
+    epoch: int,
+    first: int,
+    count: int,
+    micro_batch: int | None = None,
 ) -> tuple[list[int], int]:
     """(row numbers of the examples whose own input or loss is not finite, how many examples the step had).
 
-    epoch: from 0. first, count: the step's batches in it. An empty list: each is finite by itself.
+    epoch: from 0. first, count: the step's batches in it. micro_batch: most examples in one forward pass. An empty
+    list: each is finite by itself. Statistics of a batch norm that the step spoiled are mended.
     """
+    for buffer in network.module.buffers():
+        if buffer.is_floating_point():
+            buffer.nan_to_num_(1.0, 1.0, 1.0)
     broken: list[int] = []
     seen = 0
     with evaluating(network.module), torch.no_grad():
-        for batch in islice(loader.epoch(epoch, start=first), count):
+        whole = islice(loader.epoch(epoch, start=first), count)
+        for batch in chain.from_iterable(pieces(each, micro_batch) for each in whole):
             bad = torch.stack(list(_bad(network, heads, batch, precision))).any(0)  # (B,)
             broken += batch.examples[bad.cpu()].tolist()
             seen += len(batch.examples)

@@ -47,6 +47,7 @@ def save_checkpoint(path: Path, contents: dict[str, Any], put: Callable[[Path], 
             torch.save(whole, file)
             file.flush()
             os.fsync(file.fileno())
+        temporary.chmod(0o644)  # temporary files are private, a run's are not
         temporary.replace(path) if put is None else put(temporary)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError

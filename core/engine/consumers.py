@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ft.core.engine.checkpoint import save_checkpoint
-from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Validated
+from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Stepped, Stopped, Validated
 from ft.core.engine.loop import Loop
+from ft.core.engine.saving import Saver
+from ft.core.engine.state import LoopState
 from ft.core.errors import ResourceError
 
 
@@ -21,6 +26,19 @@ class MetricsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far, of every process that wrote this file."""
+        return self._path.stat().st_size if self._path.exists() else 0
+
+    def cut(self, size: int) -> None:
+        """Take away what was written after the file had this size. Raises ResourceError."""
+        try:
+            if self.size > size:
+                os.truncate(self._path, size)
+        except OSError as error:
+            raise ResourceError(f"cannot write {self._path}: {error.strerror or error}") from error
 
     def __call__(self, event: Event) -> None:
         """Write the event's line, if it has one. Raises ResourceError when the file cannot be written."""
@@ -68,42 +86,72 @@ def _finite(value: Any) -> Any:
 
 
 class CheckpointWriter:
-    """Writes `best.pt` when a validation is the best so far, `last.pt` after every epoch and at the end.
+    """Saves `best.pt` when a validation is the best so far, and `last.pt` after every epoch, at the end, when the loop
+    was stopped, every so many steps or minutes, and when asked.
 
     describe: the parts of a checkpoint that do not change while training (experiment, columns, classes, …).
+    progress: what going on needs beside the loop's own state. metrics: of the last validation before going on.
     Both hold the weights that ship (the averaged ones with EMA); `last.pt` also holds what going on needs.
     Without any validation there is no better one, so best is last.
     """
 
-    def __init__(self, best: Path, last: Path, loop: Loop, describe: dict[str, Any]) -> None:
-        self._best, self._last, self._loop, self._describe = best, last, loop, describe
-        self._metrics: dict[str, float] = {}
+    def __init__(
+        self,
+        saver: Saver,
+        loop: Loop,
+        describe: dict[str, Any],
+        progress: Callable[[], dict[str, Any]] = dict,
+        every_steps: int | None = None,
+        every_minutes: float | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        self._saver, self._loop, self._describe, self._progress = saver, loop, describe, progress
+        self._every_steps, self._every_minutes = every_steps, every_minutes
+        self._metrics = dict(metrics or {})
+        self._best_due = self._asked = False
+        self._saved: LoopState | None = None  # the state that was saved last
+        self._saved_at = time.monotonic()
+
+    def request(self) -> None:
+        """Save at the next step's end. May be called from a signal handler."""
+        self._asked = True
 
     def __call__(self, event: Event) -> None:
-        """Save if the event calls for it. Raises ResourceError; an earlier checkpoint is untouched."""
+        """Save if the event calls for it. Raises ResourceError, perhaps for an earlier event's save; an earlier
+        checkpoint is untouched.
+        """
+        self._saver.check()
         match event:
             case Validated():
                 self._metrics = event.metrics
-                if event.is_best:
-                    save_checkpoint(self._best, self._contents(event.step, event.epoch))
+                self._best_due |= event.is_best
+                if event.is_best and not self._loop.epoch_is_complete:  # else the epoch's end, next, saves both
+                    self._save(event)
+            case Stepped() if self._is_due(event.step):
+                self._loop.check()
+                self._save(event)
             case EpochEnded():
-                self._save_last(event.step, event.epoch)
-            case Finished():
-                if self._loop.state.batch:  # stopped inside an epoch
-                    self._save_last(event.step, event.epoch)
-                if not self._best.exists():
-                    save_checkpoint(self._best, self._contents(event.step, event.epoch))
+                self._save(event)
+            case Stopped() | Finished():
+                self._best_due |= isinstance(event, Finished) and event.best_step is None
+                if self._best_due or self._saved != self._loop.state:
+                    self._save(event)
+                self._saver.join()
 
-    def _save_last(self, step: int, epoch: int) -> None:
-        contents = self._contents(step, epoch)
-        save_checkpoint(self._last, {**contents, "resume": self._loop.state_dict()})
+    def _is_due(self, step: int) -> bool:
+        by_steps = self._every_steps is not None and step % self._every_steps == 0
+        minutes = (time.monotonic() - self._saved_at) / 60
+        return self._asked or by_steps or (self._every_minutes is not None and minutes >= self._every_minutes)
 
-    def _contents(self, step: int, epoch: int) -> dict[str, Any]:
-        weights = self._loop.shipped.module.state_dict()
-        return {
+    def _save(self, event: Validated | Stepped | EpochEnded | Stopped | Finished) -> None:
+        contents = {
             **self._describe,
-            "step": step,
-            "epoch": epoch,
+            "step": event.step,
+            "epoch": event.epoch,
             "metrics": dict(self._metrics),
-            "weights": dict(weights),
+            "weights": dict(self._loop.shipped.module.state_dict()),
         }
+        resume = {"loop": self._loop.state_dict(), "progress": self._progress()}
+        self._saver.save(best=contents if self._best_due else None, last={**contents, "resume": resume})
+        self._best_due = self._asked = False
+        self._saved_at, self._saved = time.monotonic(), replace(self._loop.state)

@@ -110,7 +110,7 @@ class Loop:
             elif self._validation_due():
                 if (validated := self._validate()) is not None:
                     yield validated
-            elif self._epoch_is_complete():
+            elif self.epoch_is_complete:
                 yield self._end_epoch()
             else:
                 yield self._step()
@@ -127,11 +127,20 @@ class Loop:
         if self.guard.skipped_too_often():
             raise self._diverged(f"{MOST_SKIPS} steps in a row overflowed in fp16, by step {self.state.step}")
 
+    def forget_best(self) -> None:
+        """For when its weights are lost: the next validation is the best."""
+        self.state.best_value = self.state.best_epoch = self.state.best_step = None
+
+    def next_lr(self) -> float:
+        """The learning rate of the next step, of the first parameter group."""
+        group = self.optimizer.param_groups[0]
+        return float(group.get("initial_lr", group["lr"])) * self.schedule.factor(self.state.step)
+
     # ------------------------------------------------------------ decisions, from the state alone
 
     def _finished(self) -> str | None:
         state, settings = self.state, self.settings
-        if self._log_due() or self._validation_due() or self._epoch_is_complete():
+        if self._log_due() or self._validation_due() or self.epoch_is_complete:
             return None
         if settings.patience is not None and state.validations_without_better >= settings.patience:
             return "patience"
@@ -139,7 +148,9 @@ class Loop:
             return "epochs"
         return "max_steps" if state.step >= self.total_steps else None
 
-    def _epoch_is_complete(self) -> bool:
+    @property
+    def epoch_is_complete(self) -> bool:
+        """Whether its last step is taken; its end is yet to come."""
         return self.state.batch >= self.loader.batches_per_epoch
 
     def _validation_due(self) -> bool:
@@ -150,13 +161,13 @@ class Loop:
             return True
         if settings.validate_every_steps is not None:
             return state.step % settings.validate_every_steps == 0
-        return self._epoch_is_complete() and (state.epoch + 1) % settings.validate_every_epochs == 0
+        return self.epoch_is_complete and (state.epoch + 1) % settings.validate_every_epochs == 0
 
     def _log_due(self) -> bool:
         step = self.state.step
         if step == self.state.logged_step:
             return False
-        return step % self.settings.log_every_steps == 0 or step >= self.total_steps or self._epoch_is_complete()
+        return step % self.settings.log_every_steps == 0 or step >= self.total_steps or self.epoch_is_complete
 
     # ------------------------------------------------------------ actions
 
@@ -253,7 +264,8 @@ class Loop:
         """The error for a step whose gradient or loss was not finite, its examples named."""
         self.schedule.apply(self.optimizer, step - 1)
         first, count = (step - 1) % self.steps_per_epoch * self.settings.accumulate, self.settings.accumulate
-        broken = culprits(self.network, self.heads, self.loader, self.precision, self.state.epoch, first, count)
+        epoch, most = self.state.epoch, self.state.micro_batch
+        broken = culprits(self.network, self.heads, self.loader, self.precision, epoch, first, count, most)
         origin = tell_culprits(*broken, self.name_example)
         return self._diverged(f"the loss or its gradient became NaN or infinite at step {step}, from {origin}")
 
@@ -301,6 +313,8 @@ class Loop:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, in a loop built from the same experiment. Restores the random generators too."""
         self.state = LoopState(**state["loop"])
+        if not self.settings.halve_micro_batch:
+            self.state.micro_batch = self.settings.micro_batch
         self._epoch_loss, self._epoch_examples = on_device(state["epoch_loss"], self._device), state["epoch_examples"]
         self._epoch_watch.before = state["epoch_seconds"]
         self._log.load_state_dict(state["log"], self._device)

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from ft.core.engine.checkpoint import load_checkpoint, save_checkpoint
+from ft.core.errors import CheckpointError, ResourceError
 
 _OLDER = re.compile(r"last-(\d+)\.pt")
 _TEMPORARY = ".*.tmp"
@@ -27,6 +28,7 @@ class Saver:
         self._folder, self._keep = folder, keep
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
+        self.has_saved = bool(lasts(folder))
 
     @property
     def best(self) -> Path:
@@ -60,10 +62,14 @@ class Saver:
             save_checkpoint(self.best, best)
         if last is not None:
             save_checkpoint(self._folder / "last.pt", last, put=self._rotate)
+            self.has_saved = True
 
     def _rotate(self, file: Path) -> None:
         """Verify `file`, then let it be the newest; each older one moves back by one, the oldest goes."""
-        load_checkpoint(file)
+        try:
+            load_checkpoint(file)
+        except CheckpointError as error:
+            raise ResourceError(f"what was written is not what was read back: {error}") from error
         newest = lasts(self._folder)
         for number in range(min(len(newest), self._keep - 1), 0, -1):
             newest[number - 1].replace(self._folder / f"last-{number}.pt")

@@ -17,11 +17,13 @@ def _ignore(_: object) -> None:
 @dataclass(frozen=True)
 class Options:
     """runs_dir: where run folders are made. smoke: two batches of everything. command: what the user typed.
+    resume: go on with the newest run of this experiment and stage, or with the run or checkpoint it names.
     on_event, on_notice: where progress and remarks go.
     """
 
     runs_dir: Path = Path("runs")
     smoke: bool = False
+    resume: bool | Path = False
     on_event: Callable[[Event], None] = _ignore
     on_notice: Callable[[Notice], None] = _ignore
     command: str = ""

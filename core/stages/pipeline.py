@@ -20,7 +20,7 @@ from ft.core.stages.inspect import STAGES, validate
 from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.start import Start, finetuning_start, open_start
+from ft.core.stages.start import Start, finetuning_start, open_start, training_start
 from ft.core.stages.subject import Subject, open_checkpoint
 
 
@@ -54,6 +54,7 @@ def smoke_finetune(subject: Subject, start: Start, options: Options) -> RunResul
     with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
         tried = replace(options, runs_dir=Path(folder), smoke=True)
         fit, data = finetune(subject.loaded, start, tried)
+        assert data is not None, "it was not resumed"
         split = next(s for s in ("val", "train") if s in data.examples)
         return RunResult([fit], _judge(fit, subject.loaded, split, tried, data), None)
 
@@ -69,7 +70,7 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
         if "finetune" in stages and ("train" not in stages or loaded.stage("finetune").from_ is not None):
             start = finetuning_start(Subject(loaded), None, options.runs_dir)
         experiment = loaded.experiment
-        keep = kept_columns(start) if "train" not in stages else {}
+        keep = kept_columns(training_start(experiment) if "train" in stages else start)
         data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep)
         tell_data(data, options.on_notice)
         for stage in STAGES:
@@ -90,7 +91,7 @@ def _run(
     """start: weights from elsewhere. Then a fine-tuning after a training here keeps their normalisation, not that of
     the training, and prepares the data again.
     """
-    fits: list[tuple[FitResult, Data]] = []
+    fits: list[tuple[FitResult, Data | None]] = []
     if "train" in stages:
         fits.append(train(loaded, options, data))
     if "finetune" in stages:
@@ -101,11 +102,11 @@ def _run(
     return RunResult(results, verdicts[-1] if verdicts else None, verdicts[0] if len(verdicts) > 1 else None)
 
 
-def _judge(fit: FitResult, loaded: Loaded, split: str, options: Options, data: Data) -> EvalResult:
+def _judge(fit: FitResult, loaded: Loaded, split: str, options: Options, data: Data | None) -> EvalResult:
     """Judge what a fit left on disk: the checkpoint is read back, so what is judged is what ships."""
     subject = open_checkpoint(fit.best, python=_code(loaded))
     options.on_notice(Notice("stage", f"eval {fit.run} on {split}"))
-    return judge(subject, options, split=split, data=data if split in data.examples else None)
+    return judge(subject, options, split=split, data=data if data is not None and split in data.examples else None)
 
 
 def _code(loaded: Loaded) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ft.core.engine.evaluate import Evaluation
@@ -24,6 +25,17 @@ class History:
         self.best: Validated | None = None
         self.loss_weights: dict[str, float] = {}  # by output, as the last epoch left them; empty when they are fixed
         self._losses: list[tuple[float, int]] = []  # mean and number of examples
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was remembered, the best validation aside: going on evaluates its weights again."""
+        rows = [asdict(row) for row in self.rows]
+        return {"rows": rows, "losses": self._losses, "loss_weights": self.loss_weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember what another process did."""
+        self.rows = [HistoryRow(**row) for row in state["rows"]]
+        self._losses = [(mean, count) for mean, count in state["losses"]]
+        self.loss_weights = dict(state["loss_weights"])
 
     def __call__(self, event: Event) -> None:
         """Remember the event if it says how training goes."""

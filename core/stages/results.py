@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ft.core.engine.evaluate import Evaluation
@@ -43,6 +44,19 @@ class FitResult:
     smoke: bool = False
     main_metrics: tuple[str, ...] = ()
     undecided: bool = False
+
+    def to_json(self) -> str:
+        """The text of a run's `result.json`; NaN as Python's json writes it."""
+        return json.dumps(asdict(self), default=str, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, run: Path) -> FitResult:
+        """What `to_json` wrote into the run that now lies at `run`. Raises ValueError, TypeError, KeyError."""
+        values = json.loads(text)
+        intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
+        best = run / "checkpoints" / "best.pt"
+        values |= {"run": run, "best": best, "intervals": intervals, "main_metrics": tuple(values["main_metrics"])}
+        return cls(**values)
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ft.core.errors import ConfigError, ResourceError
-
-STATES = ("running", "finished", "failed", "interrupted")
+from ft.core.runtime.lock import Lock
 
 
 @dataclass(frozen=True)
 class Status:
     """What `status.json` holds. Times are seconds since 1970; metrics are the best validation's, evaluations those of
-    eval by split; main_metrics: which of them speaks for each output.
+    eval by split; main_metrics: which of them speaks for each output. state: running, finished, preempted, interrupted,
+    diverged or failed. saved: a checkpoint to go on from was written.
     """
 
     stage: str
@@ -34,6 +34,7 @@ class Status:
     finished: float | None = None
     pid: int = field(default_factory=os.getpid)
     parent: str | None = None
+    saved: bool = False
     epochs: int = 0
     steps: int = 0
     best_epoch: int | None = None
@@ -51,6 +52,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best.pt"
         self.last = self.checkpoints / "last.pt"
+        self.lock = Lock(path / ".lock")
 
     def status(self) -> Status:
         """Read `status.json`. Raises ConfigError when this is no run's folder."""
@@ -92,7 +94,8 @@ def _with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None) -> RunFolder:
-    """Make the next numbered folder for `name` and point `latest` at it. Raises ResourceError when it cannot be made.
+    """Make the next numbered folder for `name`, lock it and point `latest` at it. Raises ResourceError when it cannot
+    be made.
 
     The number is taken by mkdir itself, so two processes that start together get two folders.
     """
@@ -108,6 +111,7 @@ def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None)
                 number += 1
         run = RunFolder(home / str(number))
         run.checkpoints.mkdir()
+        run.lock.take()
         _point_latest(home, number)
     except OSError as error:
         raise ResourceError(
@@ -146,3 +150,9 @@ def newest_finished(runs_dir: Path, stages: tuple[str, ...], name: str | None = 
         if status.state == "finished" and status.stage in stages and name in (None, status.name) and run.best.is_file()
     ]
     return max(finished, key=lambda item: item[0])[1] if finished else None
+
+
+def newest_of(runs_dir: Path, stage: str, name: str) -> RunFolder | None:
+    """The run of one stage and experiment that began last, however it ended."""
+    runs = [run for run, status in all_runs(runs_dir) if (status.stage, status.name) == (stage, name)]
+    return runs[-1] if runs else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def test_stdout_is_as_before_after_a_command(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- a scheduler that ends a command
 
 
-def test_terminated_is_interrupted_and_the_run_says_so(tmp_path: Path) -> None:
+def test_terminated_is_preempted_and_the_run_says_so(tmp_path: Path) -> None:
     """Twice at once, as `timeout` sends it."""
     write_config(tmp_path / "c.yaml", LONG)
     saved = tmp_path / "runs/tiny/1/checkpoints/last.pt"
@@ -110,10 +111,13 @@ def test_terminated_is_interrupted_and_the_run_says_so(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert err.splitlines()[-1].startswith("error: terminated; runs/tiny/1/checkpoints/best.pt is the best")
+    assert process.returncode == 75
+    assert re.fullmatch(
+        r"error: terminated: step \d+ is saved in runs/tiny/1; go on with: ft train c.yaml --resume",
+        err.splitlines()[-1],
+    )
     assert "Traceback" not in err
-    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "interrupted"
+    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "preempted"
 
 
 # ---------------------------------------------------------------- smoke tests keep nothing

@@ -133,7 +133,7 @@ def test_5_diverged(tmp_path: Path) -> None:
     write_config(tmp_path / "c.yaml", {"train": {"optimizer": "sgd", "lr": 1e25, "max_steps": 6}})
     answer = ft("train", "c.yaml", cwd=tmp_path)
     assert answer.code == 5
-    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "failed"
+    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "diverged"
 
 
 def test_5_a_judged_checkpoint_whose_answers_are_nan(tmp_path: Path) -> None:
@@ -175,7 +175,8 @@ def test_130_interrupted_and_what_was_saved_stays(tmp_path: Path) -> None:
     status = json.loads((tmp_path / "runs/tiny/1/status.json").read_text())
     assert status["state"] == "interrupted"
     assert status["epochs"] >= 1
-    assert f"error: interrupted; runs/tiny/1/checkpoints/best.pt is the best until epoch {status['epochs']}\n" in err
+    told = f"step {status['steps']} is saved in runs/tiny/1; go on with: ft train c.yaml --resume"
+    assert f"error: interrupted; {told}\n" in err
     assert ft("eval", "runs/tiny/1", cwd=tmp_path).code == 0
     assert ft("eval", cwd=tmp_path).code == 2  # not finished, so not the newest finished one
 

@@ -159,4 +159,4 @@ def test_nothing_that_diverged_is_shipped(tmp_path: Path, settings: list[str]) -
     answer = ft("train", "c.yaml", *settings, cwd=tmp_path)
     assert answer.code == 5
     assert list(tmp_path.rglob("*.pt")) == []
-    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "failed"
+    assert json.loads((tmp_path / "runs/tiny/1/status.json").read_text())["state"] == "diverged"

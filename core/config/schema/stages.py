@@ -38,6 +38,14 @@ class TrainSection(Section):
     validate_every_steps: Count | None = Field(None, description="validate every so many steps instead")
     augment: bool = Field(True, description="apply the inputs' augment in this stage")
     log_every_steps: Count = Field(50, description="steps between lines of metrics.jsonl")
+    checkpoint_every_steps: Count | None = Field(None, description="save last.pt every so many steps too")
+    checkpoint_every_minutes: float | None = Field(
+        10.0, gt=0, description="save last.pt when this long has passed; every epoch's end saves in any case"
+    )
+    keep_last: Count = Field(2, description="how many of last.pt stay: last.pt, last-1.pt, ...")
+    micro_batch: Count | Literal["auto"] | None = Field(
+        None, description="most examples in one forward pass; auto: halves when memory runs out; the step stays whole"
+    )
 
     @field_validator("warmup_epochs")
     @classmethod

@@ -15,6 +15,7 @@ from ft.core.engine.checkpoint import load_checkpoint
 from ft.core.engine.consumers import CheckpointWriter, MetricsFile
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.engine.loop import Loop
+from ft.core.engine.saving import Saver
 from ft.core.errors import ResourceError
 
 
@@ -58,7 +59,7 @@ def test_best_holds_the_weights_of_the_best_validation(tmp_path: Path, ema: floa
         if isinstance(event, Validated) and event.is_best:
             best.update({name: value.clone() for name, value in it.shipped.module.state_dict().items()})
 
-    writer = CheckpointWriter(tmp_path / "best.pt", tmp_path / "last.pt", it, {"stage": "train"})
+    writer = CheckpointWriter(Saver(tmp_path), it, {"stage": "train"})
     seen = drive(it, writer, remember)
     saved = load_checkpoint(tmp_path / "best.pt")
     assert saved["stage"] == "train"
@@ -69,26 +70,26 @@ def test_best_holds_the_weights_of_the_best_validation(tmp_path: Path, ema: floa
 
 def test_last_goes_on_and_ships_the_averaged_weights(tmp_path: Path) -> None:
     it = loop(epochs=2, ema=0.9)
-    drive(it, CheckpointWriter(tmp_path / "best.pt", tmp_path / "last.pt", it, {}))
+    drive(it, CheckpointWriter(Saver(tmp_path), it, {}))
     last = load_checkpoint(tmp_path / "last.pt")
     assert last["epoch"] == 2
     assert it.ema is not None
     for name, value in it.ema.module.state_dict().items():
         assert torch.equal(last["weights"][name], value)
     for name, value in it.network.module.state_dict().items():
-        assert torch.equal(last["resume"]["module"][name], value)
+        assert torch.equal(last["resume"]["loop"]["module"][name], value)
 
 
 def test_without_validation_best_is_the_last_state(tmp_path: Path) -> None:
     it = loop(epochs=2, validated=False)
-    drive(it, CheckpointWriter(tmp_path / "best.pt", tmp_path / "last.pt", it, {}))
+    drive(it, CheckpointWriter(Saver(tmp_path), it, {}))
     weights = load_checkpoint(tmp_path / "best.pt")["weights"]
     assert all(torch.equal(weights[name], value) for name, value in it.network.module.state_dict().items())
 
 
 def test_a_run_that_ends_inside_an_epoch_still_leaves_its_last_state(tmp_path: Path) -> None:
     it = loop(max_steps=3)
-    drive(it, CheckpointWriter(tmp_path / "best.pt", tmp_path / "last.pt", it, {}))
+    drive(it, CheckpointWriter(Saver(tmp_path), it, {}))
     assert load_checkpoint(tmp_path / "last.pt")["step"] == 3
 
 
