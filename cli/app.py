@@ -20,6 +20,7 @@ from ft.cli.commands.predict import predict
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs
 from ft.cli.commands.train import train
+from ft.cli.commands.verify_resume import verify_resume
 from ft.cli.streams import own_streams
 from ft.core import __version__
 
@@ -57,6 +58,7 @@ app.command("run")(run)
 app.command("predict")(predict)
 app.command("layers")(layers)
 app.command("runs")(runs)
+app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")

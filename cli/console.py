@@ -31,6 +31,7 @@ from ft.core.stages.notices import Notice
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
+from ft.core.stages.verify import Verified
 
 UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
 
@@ -107,6 +108,10 @@ class Console:
     def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
         """The table of runs."""
         self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+
+    def verified(self, name: str, results: Sequence[Verified]) -> None:
+        """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""
+        self._result(views.verified(name, results), documents.verified(name, results), "")
 
     def data(self, report: DataReport) -> None:
         """What the data hold."""

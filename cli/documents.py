@@ -18,6 +18,7 @@ from ft.core.stages.listing import RunRow
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
+from ft.core.stages.verify import Verified
 
 
 def fit(result: FitResult) -> dict[str, Any]:
@@ -74,6 +75,12 @@ def layers(result: LayersResult) -> dict[str, Any]:
 def runs(rows: Sequence[RunRow]) -> dict[str, Any]:
     """An entry per run."""
     return _document("runs", {"runs": [{"path": row.path, **asdict(row.status)} for row in rows]})
+
+
+def verified(name: str, results: Sequence[Verified]) -> dict[str, Any]:
+    """Of `ft verify-resume`."""
+    stages = [{**asdict(result), "exact": result.difference is None} for result in results]
+    return _document("verify-resume", {"name": name, "stages": stages})
 
 
 def doctor(facts: dict[str, Any], extras: Sequence[Extra]) -> dict[str, Any]:

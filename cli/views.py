@@ -25,6 +25,7 @@ from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.runs import Status
+from ft.core.stages.verify import Verified
 
 View = list[RenderableType]
 WIDEST_CONFUSION = 12
@@ -165,6 +166,19 @@ def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
         path = Shortened(shown(row.path))
         table.add_row(path, status.stage, status.state, started, str(status.epochs), _scores(status))
     return [table]
+
+
+def verified(name: str, results: Sequence[Verified]) -> View:
+    """A headline and a verdict for each stage."""
+    view: View = []
+    for result in results:
+        kills = ", ".join(map(str, result.kills))
+        view.append(
+            _bold(f"{name}: {result.stage}, {result.steps} steps, killed at {kills} ({duration(result.seconds)})")
+        )
+        equal = f"{result.tensors} tensors and {result.lines} lines of metrics are equal, bit for bit"
+        view.append(f"  {equal if result.difference is None else f'not equal: {result.difference}'}")
+    return view
 
 
 def doctor(facts: Mapping[str, Any], extras: Sequence[Extra]) -> View:

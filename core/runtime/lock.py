@@ -54,17 +54,16 @@ class Lock:
             os.close(self._file)
             self._file = None
 
-
-def is_held(path: Path) -> bool | None:
-    """Whether some process holds the lock. None: that cannot be told, as its file is not there or cannot be opened."""
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        return not _locked(file)
-    finally:
-        os.close(file)
+    def is_held(self) -> bool | None:
+        """Whether some process has it. None: that cannot be told, as its file is not there or cannot be opened."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            return not _locked(file)
+        finally:
+            os.close(file)
 
 
 def _locked(file: int) -> bool:

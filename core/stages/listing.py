@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ft.core.stages.runs import Status, all_runs
+from ft.core.stages.runs import RunFolder, Status, all_runs
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run. path: its folder. status: what its status.json says."""
+    """One run. path: its folder. status: what its status.json says, or killed: running, by nobody."""
 
     path: Path
     status: Status
@@ -18,4 +18,10 @@ class RunRow:
 
 def list_runs(runs_dir: Path, name: str | None = None) -> list[RunRow]:
     """All readable runs, oldest first; name: only those of one experiment."""
-    return [RunRow(run.path, status) for run, status in all_runs(runs_dir) if name in (None, status.name)]
+    return [RunRow(run.path, _now(run, status)) for run, status in all_runs(runs_dir) if name in (None, status.name)]
+
+
+def _now(run: RunFolder, status: Status) -> Status:
+    """A killed process could not say so; its lock is free."""
+    killed = status.state == "running" and run.lock.is_held() is False
+    return replace(status, state="killed") if killed else status
