@@ -44,6 +44,19 @@ def test_what_is_said_of_an_item_stands_in_its_first_training_row(catalog: Catal
     assert tags.row(0).tolist() == []
 
 
+def test_what_is_said_of_a_user_stands_in_their_latest_training_row() -> None:
+    some = made([1, 2, 1, 2, 1], [1, 2, 3, 4, 5])
+    ages = {"age": torch.tensor([[10.0], [11.0], [12.0], [13.0], [14.0]])}
+    splits = {"train": replace(some, inputs={**some.inputs, **ages})}
+    for order, wanted in (([0, 1, 2, 3, 4], [14.0, 13.0]), ([3, 4, 0, 2, 1], [12.0, 11.0])):
+        catalog = fit_catalog("next", SETTINGS, COLUMNS, splits, {}, orders={"train": torch.tensor(order)})
+        found = catalog.users["age"]
+        assert isinstance(found, Tensor)
+        assert found[1:3, 0].tolist() == wanted
+        chosen = [[[1, 2, 3, 4, 5][row] for row in order if row % 2 == user] for user in (0, 1)]
+        assert [catalog.seen["train"].row(user).tolist() for user in (1, 2)] == chosen
+
+
 def test_the_sides_keep_the_order_of_the_inputs(catalog: Catalog) -> None:
     assert catalog.user_inputs == ("who", "age")
     assert catalog.item_inputs == ("what", "tags", "year")

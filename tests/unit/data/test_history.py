@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from ft.core.config.schema import DataSection, InputColumn, OutputColumn
 from ft.core.data.catalog import Catalog
+from ft.core.data.checks.check import check_data
 from ft.core.data.columns import column_from_state
 from ft.core.data.columns.category import CategoryColumn
 from ft.core.data.history import latest, up_to, users_side
@@ -250,3 +251,8 @@ def test_a_history_needs_a_ranking_and_stands_on_the_users_side(made: Any) -> No
     other = inputs["recent"].model_copy(update={"time": "when"})
     with pytest.raises(ConfigError, match="choices have one order"):
         prepare_data(section, {**inputs, "more": other}, outputs)
+
+
+def test_the_check_counts_the_time_of_choices_among_the_columns_that_are_used(made: Any) -> None:
+    assert check_data(*made(random_rows(40), {"val": 0.2}, {"time": "when"})).unused == ()
+    assert check_data(*made(random_rows(40), {"val": 0.2})).unused == ("when",)

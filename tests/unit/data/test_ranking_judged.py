@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,16 @@ def test_all_items_are_ranked_that_the_user_had_not_chosen_before(
         assert batch.inputs["what"].tolist() == [list(range(1, ITEMS + 1))]
         assert batch.inputs["year"].shape == (1, ITEMS, 1)
         assert batch.inputs["age"].shape == (len(batch.examples), 1)
+
+
+def test_a_user_is_judged_as_the_splits_own_first_row_describes_them() -> None:
+    some = {"train": made([1, 2], [1, 2]), "val": made([2, 1, 2], [3, 3, 4])}
+    catalog = fit_catalog("next", SETTINGS, COLUMNS, some, {})
+    ages = {"age": torch.tensor([[10.0], [20.0], [30.0]])}
+    own = {"val": replace(some["val"], inputs={**some["val"].inputs, **ages})}
+    (batch,) = judging(own, catalog, "val").epoch(0)
+    assert batch.inputs["who"].tolist() == [1, 2]
+    assert batch.inputs["age"][:, 0].tolist() == [2.0, 1.0]  # the column gives tenths
 
 
 def test_what_is_unknown_or_was_chosen_before_is_counted(catalog: Catalog, examples: Any) -> None:
