@@ -6,7 +6,8 @@ FOLDER holds diamonds.csv, ml-100k.inter, ml-100k.user and ml-100k.item; what is
 is the loop that `ft train` builds, loader, order, events and all, without validation. The rival has every input made
 beforehand and indexes it by a random permutation: same network, batch size and optimizer, both fp32. Epochs in turn,
 who goes first alternates, a first pair does not count. A ranking's epoch is cut to its first BLOCK_STEPS steps; its
-rival draws with torch.randint and looks up in a dense table what a user chose, which large catalogues do not allow.
+rival has histories padded beforehand and looks up in a dense table what a user chose, which large catalogues do not
+allow; where items are drawn it draws with torch.randint.
 """
 
 from __future__ import annotations
