@@ -18,6 +18,7 @@ from ft.core.config.schema import (
     CategoryOutput,
     DataSection,
     FileInput,
+    HistoryInput,
     InputColumn,
     OutputColumn,
     RankingOutput,
@@ -48,10 +49,14 @@ PROBES = {"image": "ft.core.data.columns.image:probe", "audio": "ft.core.data.co
 
 @dataclass(frozen=True)
 class Gathered:
-    """dataset: the cut tables. titles: by ranking output and split, the column that says what an item is called."""
+    """dataset: the cut tables. titles: by ranking output and split, the column that says what an item is called.
+
+    times: by split, the column that puts the choices of histories in order; empty where nothing asks for it.
+    """
 
     dataset: Dataset
     titles: Mapping[str, Mapping[str, Values | None]]
+    times: Mapping[str, Values]
 
 
 def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[str] | None = None) -> Gathered:
@@ -62,7 +67,8 @@ def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[
     reads = reads_of(data, settings)
     titles = {name: s.title for name, s in settings.items() if isinstance(s, RankingOutput) and s.title}
     everything = {column for columns in reads.values() for column in columns}
-    needed = everything | split_columns(data.split) | set(titles.values())
+    time = choice_time(data, settings)
+    needed = everything | split_columns(data.split) | set(titles.values()) | ({time} if time else set())
     dataset = load(data, needed, only, only_texts(settings, reads))
     require_columns(dataset, settings, reads, titles)
     dataset = _skip_unreadable(dataset, settings, reads)
@@ -70,7 +76,14 @@ def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[
     return Gathered(
         named(dataset, settings, reads),
         {name: {split: dataset.values(split, title) for split in dataset.splits} for name, title in titles.items()},
+        {split: dataset.values(split, time) for split in dataset.splits} if time else {},
     )
+
+
+def choice_time(data: DataSection, settings: Mapping[str, ColumnSettings]) -> str | None:
+    """The data's column that puts the choices of histories in order; None for the rows' own order, or no history."""
+    histories = [column for column in settings.values() if isinstance(column, HistoryInput)]
+    return (histories[0].time or data.split.time) if histories else None
 
 
 def gather_files(data: DataSection, settings: Mapping[str, InputColumn], files: Sequence[Path]) -> Dataset:
@@ -163,6 +176,9 @@ def require_columns(
     problems = []
     wanted = [(column, _place(name, settings[name])) for name, columns in reads.items() for column in columns]
     wanted += [(title, ("outputs", name, "title")) for name, title in titles.items()]
+    wanted += [
+        (s.time, ("inputs", name, "time")) for name, s in settings.items() if isinstance(s, HistoryInput) and s.time
+    ]
     for column, place in wanted:
         lacking = [split for split, table in dataset.splits.items() if column not in table.columns]
         everywhere = len(lacking) == len(dataset.splits)

@@ -21,6 +21,7 @@ from ft.core.config.schema import (
     DataSection,
     DateInput,
     FolderData,
+    HistoryInput,
     ImageInput,
     InputColumn,
     LabelsOutput,
@@ -113,7 +114,7 @@ def outline(
         if isinstance(column, CategoryOutput | LabelsOutput)
     }
     shapes = {name: _shape(column, known) for name, column in settled_inputs.items()}
-    indices = (CategoryInput, TextInput, SetInput)
+    indices = (CategoryInput, TextInput, SetInput, HistoryInput)
     cardinalities = {
         name: _cardinality(column) for name, column in settled_inputs.items() if isinstance(column, indices)
     }
@@ -159,8 +160,9 @@ def own_words(data: DataSection) -> tuple[str, ...]:
 
 
 def columns_of(name: str, column: InputColumn | OutputColumn) -> tuple[str, ...]:
-    """The data's columns that an input or output reads: one as a rule, several side by side, none for a ranking."""
-    if isinstance(column, RankingOutput):
+    """The data's columns that an input or output reads: one as a rule, several side by side, none for a ranking
+    and for a history, which are made of others."""
+    if isinstance(column, RankingOutput | HistoryInput):
         return ()
     if isinstance(column, VectorInput) and column.columns:
         return tuple(column.columns)
@@ -229,12 +231,39 @@ def _misfits(
     if "self" in inputs and len(inputs) > 1:
         message = "several inputs reach a module by their names, and self is the module; call it otherwise, with column"
         problems.append(Problem(f"{message}: {inputs['self'].column or 'self'}", ("inputs", "self")))
+    problems += _history_misfits(data, inputs, outputs)
     for name, column in outputs.items():
         if isinstance(column, RankingOutput):
             problems += _ranking_misfits(data, name, column, inputs)
             if others := [other for other in outputs if other != name]:
                 message = f"a ranking is an experiment's only output, and there is {', '.join(others)} too"
                 problems.append(Problem(f"{message}; make two experiments of them", ("outputs", name)))
+    return problems
+
+
+def _history_misfits(
+    data: DataSection, inputs: Mapping[str, InputColumn], outputs: Mapping[str, OutputColumn]
+) -> list[Problem]:
+    """A history is of the user of a ranking, and all of them follow one order."""
+    histories = {name: column for name, column in inputs.items() if isinstance(column, HistoryInput)}
+    rankings = [column for column in outputs.values() if isinstance(column, RankingOutput)]
+    times = {column.time for column in histories.values()}
+    has = source_columns(data)
+    problems = []
+    for name, column in histories.items():
+        place = ("inputs", name)
+        if not rankings:
+            message = "a history is of what the user of a ranking chose, and no output is a ranking; leave it out"
+            problems.append(Problem(message, place))
+        if any(name in ranking.item_inputs for ranking in rankings):
+            problems.append(Problem("a history describes the user; take it out of the ranking's item_inputs", place))
+        if column.column is not None:
+            problems.append(Problem("a history reads no column of its own; leave this out", (*place, "column")))
+        if len(times) > 1:
+            problems.append(Problem("histories have different times; choices have one order", (*place, "time")))
+        if column.time and has is not None and column.time not in has:
+            hint = did_you_mean(column.time, has)
+            problems.append(Problem(f"the data have no column {column.time}{hint}", (*place, "time")))
     return problems
 
 
@@ -291,6 +320,8 @@ def _shape(column: InputColumn, known: Known | None) -> Shape | None:
             return (sum(max(0, column.max_length - more) for more in range(column.ngrams)),)
         case SetInput():
             return SET_SHAPE
+        case HistoryInput():
+            return (column.last,)
         case AudioInput():
             return audio_shape(column)
         case ImageInput():

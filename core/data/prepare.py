@@ -2,25 +2,28 @@
 
 `prepare_data` is for training. `prepare_with` is for judging a checkpoint: its columns bring their fitted state,
 nothing is fitted again, and classes meet by name. Both read only the splits asked for where the source can.
-`prepare_rows` is for rows that nobody has labelled.
+Rows that nobody has labelled are unlabelled.py's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from ft.core.config.schema import DataSection, InputColumn, OutputColumn, RankingOutput
-from ft.core.data.catalog import Catalog, fit_catalog
-from ft.core.data.columns import Column, column_from_state, fit_column
-from ft.core.data.gather import gather, gather_files
+from ft.core.config.schema import DataSection, HistoryInput, InputColumn, OutputColumn, RankingOutput
+from ft.core.data.catalog import Catalog
+from ft.core.data.catalog_fit import fit_catalog
+from ft.core.data.columns import MADE_OF_OTHERS, Column, column_from_state, fit_column
+from ft.core.data.columns.category import CategoryColumn
+from ft.core.data.columns.history import HistoryColumn
+from ft.core.data.gather import Gathered, gather
+from ft.core.data.history import choice_order, with_histories
 from ft.core.data.leaks import leak_notes
 from ft.core.data.loader import Examples
 from ft.core.data.outline import settle_columns
@@ -92,18 +95,21 @@ def prepare_data(
     columns: dict[str, Column] = {}
     training: dict[str, Stored] = {}
     for name in settings:
-        if not isinstance(settings[name], RankingOutput):
+        if settings[name].type not in MADE_OF_OTHERS:
             values = dataset.values("train", name)
             columns[name], training[name] = fit_column(settings[name], values, earlier.get(name))
+    columns |= _histories(input_settings, output_settings, columns)
     fitted_inputs = {name: columns[name] for name in input_settings}
     examples = _encode(dataset, fitted_inputs, {n: columns[n] for n in output_settings if n in columns}, only, training)
+    orders = _orders(gathered, examples)
     for name, ranking in output_settings.items():
         if isinstance(ranking, RankingOutput):
             titles, before = gathered.titles.get(name, {}), earlier.get(name)
             known = before if isinstance(before, Catalog) else None
             kept = {n for n, column in fitted_inputs.items() if n in earlier and _same(column, earlier[n])}
-            columns[name] = fit_catalog(name, ranking, fitted_inputs, examples, titles, known, kept)
+            columns[name] = fit_catalog(name, ranking, fitted_inputs, examples, titles, known, kept, orders)
     fitted_outputs = {name: columns[name] for name in output_settings}
+    examples = with_histories(examples, fitted_inputs, _catalog(fitted_outputs), orders)
     prepared = _as_data(dataset, data, fitted_inputs, fitted_outputs, _with_choices(examples, fitted_outputs))
     return replace(prepared, output_settings=output_settings)
 
@@ -122,22 +128,35 @@ def prepare_with(
     A picture source's own two columns stand for the checkpoint's only input and only output, whatever their names.
     Raises DataError when a class is not among the checkpoint's, ConfigError when a column is not there.
     """
-    dataset = gather(data, {name: settings[name] for name in (*inputs, *outputs)}, only).dataset
+    gathered = gather(data, {name: settings[name] for name in (*inputs, *outputs)}, only)
+    dataset = gathered.dataset
     read = {name: column for name, column in outputs.items() if not isinstance(column, Catalog)}
-    examples = _with_choices(_encode(dataset, inputs, read, only, {}), outputs)
-    return _as_data(dataset, data, inputs, outputs, examples)
+    examples = _encode(dataset, inputs, read, only, {})
+    examples = with_histories(examples, inputs, _catalog(outputs), _orders(gathered, examples))
+    return _as_data(dataset, data, inputs, outputs, _with_choices(examples, outputs))
 
 
-def prepare_rows(
-    data: DataSection, inputs: Mapping[str, Column], settings: Mapping[str, InputColumn], files: Sequence[Path]
-) -> tuple[Examples, list[str]]:
-    """The rows of tables without answers, in the order of the files, with columns that a checkpoint brings.
+def _histories(
+    inputs: Mapping[str, InputColumn], outputs: Mapping[str, OutputColumn], columns: Mapping[str, Column]
+) -> dict[str, HistoryColumn]:
+    """The columns of histories: of what the ranking's user chose. columns: the fitted ones, by name."""
+    items = [columns[output.item] for output in outputs.values() if isinstance(output, RankingOutput)]
+    found = {}
+    for name, settings in inputs.items():
+        if isinstance(settings, HistoryInput):
+            (item,) = items
+            assert isinstance(item, CategoryColumn), "checked by settle_columns"
+            found[name] = HistoryColumn.of(settings, item)
+    return found
 
-    data: the experiment's own section, for how its tables are written. settings: of the inputs, by name. The second
-    value: what the user should know of the values. Raises DataError when a file or a column of it cannot be used.
-    """
-    dataset = gather_files(data, {name: settings[name] for name in inputs}, files)
-    return _encode_split(dataset, "predict", inputs, {}, {}), list(dataset.notes)
+
+def _catalog(outputs: Mapping[str, Column]) -> Catalog | None:
+    return next((column for column in outputs.values() if isinstance(column, Catalog)), None)
+
+
+def _orders(gathered: Gathered, examples: Mapping[str, Examples]) -> dict[str, Tensor]:
+    """By split, the row numbers in the order of choice."""
+    return {split: choice_order(gathered.times.get(split), len(some)) for split, some in examples.items()}
 
 
 def _encode(
@@ -163,7 +182,11 @@ def _encode_split(
     done: Mapping[str, Stored],
 ) -> Examples:
     stored, targets = (
-        {name: done[name] if name in done else column.encode(dataset.values(split, name)) for name, column in side}
+        {
+            name: done[name] if name in done else column.encode(dataset.values(split, name))
+            for name, column in side
+            if not isinstance(column, HistoryColumn)  # made of the others, once they are all there
+        }
         for side in (inputs.items(), outputs.items())
     )
     table = dataset.splits[split]

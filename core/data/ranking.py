@@ -1,4 +1,4 @@
-"""Batches for a ranking: in training each choice among items drawn to compare it with, in evaluation all items at once.
+"""Batches for a ranking: in training each choice among items drawn for it or among all, in evaluation among all items.
 
 Drawn items are a hash of (seed, epoch, example, place), uniform over all items: the same whatever the batch, machine or
 resume. One that the user chose in training says nothing against it and is marked, not drawn again, so that a batch has
@@ -11,21 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ft.core.data import hashing
 from ft.core.data.augment import Draws
-from ft.core.data.catalog import Catalog, fit_catalog
+from ft.core.data.catalog import Catalog
+from ft.core.data.catalog_fit import first_rows
 from ft.core.data.columns.base import Column
 from ft.core.data.loader import Batch, Examples
 from ft.core.data.order import batches, count_batches, permutation
 from ft.core.data.stored import Stored, take
 from ft.core.data.table import SPLITS
 from ft.core.errors import DataError
-
-__all__ = ["Catalog", "Items", "RankingLoader", "fit_catalog"]
 
 CHOSEN, IGNORED = 1, -1  # targets, as the ranking head reads them; 0 is any other item
 MOST_MISSED = torch.iinfo(torch.int16).max  # of one user: more change no score by as much as rounding does
@@ -36,11 +36,14 @@ class RankingLoader:
     """Batches of one split as a function of (epoch, position), as Loader's.
 
     Training (B choices, N drawn): the user's side (B, ...), the item's side (B, 1 + N, ...) with the chosen item first,
-    targets int8 (B, 1 + N). Choices of items that the catalogue does not know are left out.
+    targets int8 (B, 1 + N). Choices of items that the catalogue does not know are left out. With negatives "all" the
+    item's side is (1, I, ...), every item once for all choices of the batch, and targets (B, I).
     Evaluation (B users, I items): (B, ...), (1, I, ...), targets int16 (B, I + 1). A row is a user with something new
-    in the split, in the order of their codes; what they chose in an earlier split is not looked at, also if chosen
-    again. The last column is -n where a user made n choices of items that the catalogue does not know.
-    targets: 1 chosen, 0 not, -1 not to be looked at. augment: training only, drawn from (seed, epoch, example).
+    in the split, in the order of their codes, described as in the first row that they have there; what they chose in an
+    earlier split is not looked at, also if chosen again. The last column is -n where a user made n choices of items
+    that the catalogue does not know.
+    targets: 1 chosen, 0 not, -1 not to be looked at. augment: training only, drawn from (seed, epoch, example); an
+    item that stands there for the whole batch is changed anew for each batch.
     """
 
     def __init__(
@@ -55,12 +58,12 @@ class RankingLoader:
         seed: int = 0,
         split: str = "train",
         train: bool = False,
-        negatives: int = 0,
+        negatives: int | Literal["all"] = 0,
         augment: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        assert train == bool(negatives), "items are drawn in training"
+        assert train == bool(negatives), "items are compared with others in training"
         self.examples, self.columns, self.catalog, self.device = examples, columns, catalog, device
         self.output_name, self.batch_size, self.seed = output_name, batch_size, seed
         self.train, self.negatives = train, negatives
@@ -74,8 +77,10 @@ class RankingLoader:
             self._taken = PairSet(catalog.seen_in("train"), catalog.pair_limit)
         else:
             self._judged = Judged.of(catalog, self._users, self._items, split)
-            self._all = self._shelf.all()  # (1, I, ...) by input
+            self._first = first_rows(self._users, catalog.user_count + 1)  # (U + 1,)
             self._rows = torch.arange(len(self._judged.users))
+        if not self._items_change and (negatives == "all" or not train):
+            self._all = self._shelf.all()  # (1, I, ...) by input
 
     @property
     def batches_per_epoch(self) -> int:
@@ -90,35 +95,53 @@ class RankingLoader:
 
     def _choices(self, rows: Tensor, epoch: int) -> Batch:
         """rows: int64 (B,) of the examples."""
+        draws = Draws(self.seed, epoch, rows, self.device) if self._left_changes else None
+        inputs = self._left(rows, draws)
+        if self.negatives == "all":
+            items, targets = self._every_item(rows, epoch), self._targets_of_all(rows)
+        else:
+            items, targets = self._drawn_items(rows, epoch, self.negatives)
+        return Batch(inputs | items, {self.output_name: targets.to(self.device)}, rows)
+
+    def _drawn_items(self, rows: Tensor, epoch: int, count: int) -> tuple[dict[str, Tensor], Tensor]:
+        """The chosen item and N = `count` drawn ones, (B, 1 + N, ...) by input, and their targets (B, 1 + N)."""
         users, chosen = self._users[rows, None], self._items[rows, None]  # (B, 1)
-        drawn = draw_items(rows, self.negatives, self.catalog.item_count, self.seed, epoch)  # (B, N)
-        targets = torch.zeros(len(rows), 1 + self.negatives, dtype=torch.int8)
+        drawn = draw_items(rows, count, self.catalog.item_count, self.seed, epoch)  # (B, N)
+        targets = torch.zeros(len(rows), 1 + count, dtype=torch.int8)
         targets[:, 0] = CHOSEN
         taken = self._taken.has(self.catalog.pair_keys(users, drawn)) | (drawn == chosen)
         targets[:, 1:].masked_fill_(taken, IGNORED)
-        draws = Draws(self.seed, epoch, rows, self.device) if self._left_changes else None
-        inputs = self._left({name: self.examples.inputs[name] for name in self.catalog.user_inputs}, rows, draws)
         candidates = torch.cat([chosen, drawn], dim=1)  # (B, 1 + N)
-        draws = self._candidate_draws(rows, epoch) if self._items_change else None
-        inputs |= self._shelf.take(candidates.to(self.device), draws)
-        return Batch(inputs, {self.output_name: targets.to(self.device)}, rows)
+        own = rows[:, None] * (1 + count) + torch.arange(1 + count)  # of each candidate: B * (1 + N) draws
+        draws = Draws(self.seed, epoch, own.flatten(), self.device) if self._items_change else None
+        return self._shelf.take(candidates.to(self.device), draws), targets
 
-    def _candidate_draws(self, rows: Tensor, epoch: int) -> Draws:
-        """Of each candidate its own: B * (1 + N)."""
-        numbers = rows[:, None] * (1 + self.negatives) + torch.arange(1 + self.negatives)
-        return Draws(self.seed, epoch, numbers.flatten(), self.device)
+    def _every_item(self, rows: Tensor, epoch: int) -> dict[str, Tensor]:
+        """(1, I, ...) by input; drawn for the batch by its first example where items change in training."""
+        if not self._items_change:
+            return self._all
+        own = rows[:1] * self.catalog.item_count + torch.arange(self.catalog.item_count)
+        return self._shelf.all(Draws(self.seed, epoch, own, self.device))
+
+    def _targets_of_all(self, rows: Tensor) -> Tensor:
+        """int8 (B, I): the chosen item, and as not to be looked at the others that its user chose in training."""
+        taken = self.catalog.seen["train"].take(self._users[rows])  # (B, T), 0 where there is none
+        targets = torch.zeros(len(rows), self.catalog.item_count + 1, dtype=torch.int8)
+        targets.scatter_(1, taken, IGNORED).scatter_(1, self._items[rows, None], CHOSEN)
+        return targets[:, 1:]  # without the unknown one
 
     def _judge(self, places: Tensor) -> Batch:
         """places: int64 (B,) of the judged users, one after another."""
         users = self._judged.users[places]
         targets = self._judged.targets(places, self.catalog.item_count)
-        inputs = self._left(self.catalog.users, users, None) | self._all
+        inputs = self._left(self._first[users], None) | self._all
         return Batch(inputs, {self.output_name: targets.to(self.device)}, users)
 
-    def _left(self, stored: Mapping[str, Stored], rows: Tensor, draws: Draws | None) -> dict[str, Tensor]:
+    def _left(self, rows: Tensor, draws: Draws | None) -> dict[str, Tensor]:
+        """The user's side of these examples, (B, ...) by input."""
         return {
-            name: self.columns[name].prepare(take(column, rows).to(self.device), draws)
-            for name, column in stored.items()
+            name: self.columns[name].prepare(take(self.examples.inputs[name], rows).to(self.device), draws)
+            for name in self.catalog.user_inputs
         }
 
 
@@ -139,9 +162,9 @@ class Items:
         flat = {name: self._prepared(name, codes.flatten(), draws) for name in self._tables}
         return {name: rows.view(*codes.shape, *rows.shape[1:]) for name, rows in flat.items()}
 
-    def all(self) -> dict[str, Tensor]:
-        """Every item but the unknown one, in the order of their codes: (1, I, ...) by input."""
-        return self.take(torch.arange(1, self._count + 1, device=self._device)[None])
+    def all(self, draws: Draws | None = None) -> dict[str, Tensor]:
+        """Every item but the unknown one, in the order of their codes: (1, I, ...) by input. draws: for each."""
+        return self.take(torch.arange(1, self._count + 1, device=self._device)[None], draws)
 
     def _prepared(self, name: str, codes: Tensor, draws: Draws | None) -> Tensor:
         rows, column = self._tables[name].index_select(0, codes), self._columns[name]

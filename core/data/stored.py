@@ -1,7 +1,7 @@
 """One encoded column of one split, as it lies in memory or in files: something that rows are taken from.
 
-Most are plain tensors (N, ...). `Ragged` holds rows of different lengths without padding; `Files` (files.py) reads
-its rows when they are asked for.
+Most are plain tensors (N, ...). `Ragged` holds rows of different lengths without padding, `Windows` such rows that
+overlap; `Files` (files.py) reads its rows when they are asked for.
 """
 
 from __future__ import annotations
@@ -57,14 +57,11 @@ class Ragged:
 
     def take(self, rows: Tensor) -> Tensor:
         """int64 (B, T), filled with 0 behind each row up to the longest, and never narrower than 1."""
-        if not len(self.values):
-            return torch.full((len(rows), 1), PADDING)
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
-        places = torch.arange(max([1, *lengths.tolist()]))  # (T,)
-        inside = places < lengths[:, None]  # (B, T)
-        at = (starts[:, None] + places).mul_(inside)  # outside: any token, which becomes padding below
-        return self.values.take(at).masked_fill_(~inside, PADDING).long()
+        return _padded(self.values, self.offsets[rows], self.offsets[rows + 1])
+
+    def owners(self) -> Tensor:
+        """The row of each value: int64 (S,)."""
+        return torch.arange(len(self)).repeat_interleave(self.lengths)
 
     def row(self, index: int) -> Tensor:
         """int32 (T,): one row as it is."""
@@ -72,6 +69,43 @@ class Ragged:
 
     def digest(self) -> bytes:
         return self.values.numpy().tobytes() + self.offsets.numpy().tobytes()
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Rows that are stretches of one long row and may overlap, as what somebody did before each thing they did.
+
+    values: int32 (S,). starts, ends: int64 (N,), where each row begins and where it is over.
+    """
+
+    values: Tensor
+    starts: Tensor
+    ends: Tensor
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> Tensor:
+        return self.ends - self.starts
+
+    def take(self, rows: Tensor) -> Tensor:
+        """As Ragged's."""
+        return _padded(self.values, self.starts[rows], self.ends[rows])
+
+    def digest(self) -> bytes:
+        return b"".join(part.numpy().tobytes() for part in (self.values, self.starts, self.ends))
+
+
+def _padded(values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+    """The stretches of `values` from each start to its end, as int64 (B, T) of the longest and at least 1 wide."""
+    if not len(values):
+        return torch.full((len(starts), 1), PADDING)
+    lengths = ends - starts
+    places = torch.arange(max([1, *lengths.tolist()]))  # (T,)
+    inside = places < lengths[:, None]  # (B, T)
+    at = (starts[:, None] + places).mul_(inside)  # outside: any token, which becomes padding below
+    return values.take(at).masked_fill_(~inside, PADDING).long()
 
 
 def take(stored: Stored, rows: Tensor) -> Tensor:

@@ -12,14 +12,14 @@ from torch import Tensor
 
 Shape = tuple[int, ...]
 
-_UNEVEN = ("text", "set")  # their second axis is as long as a batch's longest row
+_UNEVEN = ("text", "set", "history")  # their second axis is as long as a batch's longest row
 
 
 @dataclass(frozen=True)
 class InputForm:
     """One input as the model sees it.
 
-    kind: the type of its column: number, vector, category, set, text, date, image or audio.
+    kind: the type of its column: number, vector, category, set, history, text, date, image or audio.
     shape: of one example, without the batch; (max_length,) for a text, () for a category.
     cardinality: how many different indices an int64 input can take, padding and unknown among them; None for floats.
     flagged: whether the last axis ends with flags that say which values are missing.

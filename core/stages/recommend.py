@@ -14,6 +14,7 @@ from torch import Tensor
 from ft.core.config.suggest import did_you_mean
 from ft.core.data.catalog import Catalog
 from ft.core.data.columns.category import CategoryColumn
+from ft.core.data.history import users_side
 from ft.core.data.ranking import Items
 from ft.core.data.stored import take
 from ft.core.engine.evaluate import evaluating
@@ -97,12 +98,13 @@ def _best(
 ) -> Iterator[Recommendations]:
     network, machine = rebuilt.network, rebuilt.machine
     items = Items(catalog, rebuilt.inputs, machine.device).all()  # (1, I, ...) by input
+    side = users_side(catalog, rebuilt.inputs)  # (U + 1, ...) by input
     users, names = _names(rebuilt, catalog.user), _names(rebuilt, catalog.item)
     with evaluating(network.module), torch.inference_mode():
         for some in torch.split(codes, USERS_AT_ONCE):
             left = {
                 name: rebuilt.inputs[name].prepare(take(stored, some).to(machine.device), None)
-                for name, stored in catalog.users.items()
+                for name, stored in side.items()
             }
             with machine.precision.forward():
                 raw = network({**left, **items})[output]

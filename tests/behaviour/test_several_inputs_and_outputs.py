@@ -195,6 +195,13 @@ def test_a_training_on_choices_stopped_in_mid_epoch_goes_on_with_the_same_bits(t
     resumes_with_the_same_bits(config, stops=(1, 5, 11))
 
 
+def test_a_training_on_histories_stopped_in_mid_epoch_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    write_rows(tmp_path / "choices.csv", choices(30, 20, 6))
+    among_all = {"inputs": {"recent": {"type": "history", "last": 3}}, "outputs": {"chosen": {"negatives": "all"}}}
+    config = write_config(tmp_path / "c.yaml", {"data": {"root": str(tmp_path)}}, changed(RANKING, among_all))
+    resumes_with_the_same_bits(config, stops=(1, 5))
+
+
 def test_one_tower_frozen_by_name_keeps_its_bits(tmp_path: Path) -> None:
     write_rows(tmp_path / "choices.csv", choices(30, 20, 6))
     before = weights_of(train(tmp_path, base=RANKING))

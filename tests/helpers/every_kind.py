@@ -93,6 +93,7 @@ def choosing(folder: Path) -> None:
         "split": {"val": 1, "test": 1, "per": "user", "time": "when", "stratify": False},
     }
     inputs = {"user": {"type": "category"}, "item": {"type": "category"}, "kind": {"type": "category"}}
+    recent = {"type": "history", "last": 3, "time": "when"}
     ranking = {"type": "ranking", "user": "user", "item": "item", "item_inputs": ["kind"], "title": "title"}
     dot = {"dim": 4, "bias": True, "dropout": 0.1}
     settings = {
@@ -103,7 +104,7 @@ def choosing(folder: Path) -> None:
         "train": {"batch_size": 16},
     }
     base = changed(TINY, {"data": ...})
-    write_config(folder / "ranking.yaml", settings, base)
+    write_config(folder / "ranking.yaml", {**settings, "inputs": {**inputs, "recent": recent}}, base)
     ratings = {
         "outputs": {"stars": {"type": "number"}},
         "model": {"layers": ..., "fusion": {"dot": {**dot, "left": ["user"], "right": ["item", "kind"]}}},

@@ -195,7 +195,28 @@ class DateInput(InputSection):
     missing: Literal["fail", "flag"] = Field("fail", description="flag: zeros instead, and a last value that says so")
 
 
+class HistoryInput(InputSection):
+    """What a ranking's user chose before this row; reaches the model as a set of items does, the latest last.
+
+    Training sees earlier training rows of the same user, validation all of training, the test both.
+    """
+
+    type: Literal["history"]
+    last: Count = Field(20, description="how many choices, the latest ones")
+    time: str | None = Field(
+        None, description="column of the data that puts choices in order; left out: data.split.time, else the files'"
+    )
+
+
 InputColumn = Annotated[
-    ImageInput | AudioInput | TextInput | NumberInput | VectorInput | CategoryInput | SetInput | DateInput,
+    ImageInput
+    | AudioInput
+    | TextInput
+    | NumberInput
+    | VectorInput
+    | CategoryInput
+    | SetInput
+    | DateInput
+    | HistoryInput,
     Field(discriminator="type"),
 ]

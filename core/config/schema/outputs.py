@@ -66,7 +66,7 @@ class LabelsOutput(OutputSection):
 
 
 class RankingOutput(OutputSection):
-    """Which items a user turns to: every row is one choice, other items are drawn to compare it with."""
+    """Which items a user turns to: every row is one choice, compared with items drawn for it or with all others."""
 
     type: Literal["ranking"]
     user: str = Field(description="the input that says who chose; a category")
@@ -74,9 +74,11 @@ class RankingOutput(OutputSection):
     item_inputs: list[str] = Field([], description="other inputs that describe the item, not the user")
     title: str | None = Field(None, description="column of the data that says what to call an item")
     loss: Literal["softmax", "bpr"] = Field(
-        "softmax", description="softmax over the chosen and the drawn items; bpr: the chosen one before each drawn one"
+        "softmax", description="softmax over the chosen and the other items; bpr: the chosen one before each other one"
     )
-    negatives: Count = Field(100, description="items drawn for each choice, fresh in every epoch")
+    negatives: Count | Literal["all"] = Field(
+        100, description="items drawn for each choice, fresh in every epoch; all: every item, encoded once a batch"
+    )
 
 
 OutputColumn = Annotated[CategoryOutput | NumberOutput | LabelsOutput | RankingOutput, Field(discriminator="type")]

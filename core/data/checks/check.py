@@ -16,7 +16,16 @@ from ft.core.data.checks.identity import hashes, joined, same
 from ft.core.data.checks.looks import check_dataset
 from ft.core.data.checks.repeats import JUDGES
 from ft.core.data.columns_there import look_at_columns
-from ft.core.data.gather import ColumnSettings, Reads, class_groups, named, only_texts, reads_of, require_columns
+from ft.core.data.gather import (
+    ColumnSettings,
+    Reads,
+    choice_time,
+    class_groups,
+    named,
+    only_texts,
+    reads_of,
+    require_columns,
+)
 from ft.core.data.outline import settle_columns
 from ft.core.data.sources import load
 from ft.core.data.splits import split_columns, split_dataset
@@ -53,6 +62,7 @@ def check_data(
         [*findings, *faults],
     )
     used = {column for columns in reads.values() for column in columns} | split_columns(data.split) | {*titles.values()}
+    used |= {time} if (time := choice_time(data, settings)) else set()
     has = next(iter(dataset.splits.values())).columns
     repeated = repeated_rows(dataset)
     findings = list(report.findings)

@@ -14,7 +14,7 @@ from ft.core.data.columns.base import Column
 from ft.core.data.stored import Stored
 from ft.core.data.table import Values
 
-__all__ = ["COLUMNS", "Column", "column_from_state", "fit_column"]
+__all__ = ["COLUMNS", "MADE_OF_OTHERS", "Column", "column_from_state", "fit_column"]
 
 COLUMNS = {
     "image": "ft.core.data.columns.image:ImageColumn",
@@ -24,10 +24,13 @@ COLUMNS = {
     "vector": "ft.core.data.columns.vector:VectorColumn",
     "category": "ft.core.data.columns.category:CategoryColumn",
     "set": "ft.core.data.columns.set:SetColumn",
+    "history": "ft.core.data.columns.history:HistoryColumn",
     "date": "ft.core.data.columns.date:DateColumn",
     "labels": "ft.core.data.columns.labels:LabelsColumn",
-    "ranking": "ft.core.data.catalog:Catalog",  # not fitted here: it takes several columns, see there
+    "ranking": "ft.core.data.catalog:Catalog",
 }
+
+MADE_OF_OTHERS = ("history", "ranking")  # no values of the data: history.py and catalog_fit.py make them
 
 
 def fit_column(

@@ -6,7 +6,8 @@ FOLDER holds diamonds.csv, ml-100k.inter, ml-100k.user and ml-100k.item; what is
 is the loop that `ft train` builds, loader, order, events and all, without validation. The rival has every input made
 beforehand and indexes it by a random permutation: same network, batch size and optimizer, both fp32. Epochs in turn,
 who goes first alternates, a first pair does not count. A ranking's epoch is cut to its first BLOCK_STEPS steps; its
-rival draws with torch.randint and looks up in a dense table what a user chose, which large catalogues do not allow.
+rival has histories padded beforehand and looks up in a dense table what a user chose, which large catalogues do not
+allow; where items are drawn it draws with torch.randint.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from torch.nn.functional import cross_entropy, mse_loss
 from ft.core.assemble.fit import Fit, build_fit
 from ft.core.assemble.parts import Machine, build_machine, build_model, data_heads
 from ft.core.config.load import Loaded, load_experiment
+from ft.core.data.catalog import Catalog
 from ft.core.data.prepare import Data, prepare_data
-from ft.core.data.ranking import Catalog, Items
+from ft.core.data.ranking import Items
+from ft.core.data.stored import take
 from ft.core.engine.events import Stepped
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -118,12 +121,19 @@ def _ranking(data: Data, catalog: Catalog, device: torch.device) -> Losses:
     (settings,) = data.output_settings.values()
     examples = data.examples["train"]
     users, items = (codes.to(device) for codes in catalog.choices(examples))
-    left = {n: data.inputs[n].prepare(examples.inputs[n].to(device)) for n in catalog.user_inputs}
+    everyone = torch.arange(len(users))
+    left = {n: data.inputs[n].prepare(take(examples.inputs[n], everyone).to(device)) for n in catalog.user_inputs}
     shelf = Items(catalog, data.inputs, device).take(torch.arange(catalog.item_count + 1, device=device))
     chosen = torch.zeros(catalog.user_count + 1, catalog.item_count + 1, dtype=torch.bool, device=device)
     chosen[users, items] = True
 
-    def loss_of(module: nn.Module, rows: Tensor) -> Tensor:
+    def loss_among_all(module: nn.Module, rows: Tensor) -> Tensor:
+        sides, own = {name: values[rows] for name, values in left.items()}, items[rows, None] - 1
+        (raw,) = module(**sides, **{name: values[None, 1:] for name, values in shelf.items()}).values()
+        others = chosen[users[rows], 1:].scatter(1, own, False)
+        return cross_entropy(raw.masked_fill(others, float("-inf")), own[:, 0])
+
+    def loss_among_drawn(module: nn.Module, rows: Tensor) -> Tensor:
         drawn = torch.randint(1, catalog.item_count + 1, (len(rows), settings.negatives), device=device)
         codes = torch.cat([items[rows, None], drawn], dim=1)  # (B, 1 + N)
         sides = {name: values[rows] for name, values in left.items()}
@@ -131,7 +141,7 @@ def _ranking(data: Data, catalog: Catalog, device: torch.device) -> Losses:
         raw[:, 1:].masked_fill_(chosen[users[rows, None], drawn], float("-inf"))
         return cross_entropy(raw, torch.zeros(len(rows), dtype=torch.int64, device=device))
 
-    return loss_of
+    return loss_among_all if settings.negatives == "all" else loss_among_drawn
 
 
 def show(found: dict[str, dict[str, list[float]]]) -> str:

@@ -51,6 +51,7 @@ SECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "AudioAugment": ("inputs.x.augment", {"inputs": {"x": {"type": "audio", "seconds": 1, "augment": {}}}}),
     "TextInput": ("inputs.x", {"inputs": {"x": {"type": "text"}}}),
     "SetInput": ("inputs.x", {"inputs": {"x": {"type": "set"}}}),
+    "HistoryInput": ("inputs.x", {"inputs": {"x": {"type": "history"}}}),
     "DateInput": ("inputs.x", {"inputs": {"x": {"type": "date"}}}),
     "LabelsOutput": ("outputs.y", {"outputs": {"y": {"type": "labels"}}}),
     "RankingOutput": ("outputs.y", {"outputs": {"y": {"type": "ranking", "user": "a", "item": "b"}}}),

@@ -44,7 +44,7 @@ from ft.core.config.write import dump
         ({"data": {"source": "image_folder"}}, "data.root is missing; expected text"),
         (
             {"inputs": {"x": {"type": "pic"}}},
-            "inputs.x.type is 'pic'; expected image, audio, text, number, vector, category, set or date",
+            "inputs.x.type is 'pic'; expected image, audio, text, number, vector, category, set, date or history",
         ),
         ({"inputs": {"x": None}}, "inputs.x is null; expected a mapping with type: image, audio, text, number"),
         ({"inputs": {}}, "inputs is an empty mapping; expected a mapping with an entry or more"),

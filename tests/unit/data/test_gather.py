@@ -14,7 +14,8 @@ import torch
 from ft.core.data import gather as gathering
 from ft.core.data.columns import column_from_state
 from ft.core.data.gather import gather
-from ft.core.data.prepare import prepare_data, prepare_rows, prepare_with
+from ft.core.data.prepare import prepare_data, prepare_with
+from ft.core.data.unlabelled import read_rows
 from ft.core.errors import ConfigError, DataError
 
 Make = Callable[..., Any]
@@ -185,7 +186,8 @@ def test_rows_without_answers_are_read_as_training_was(table: Make, tmp_path: Pa
     new.mkdir()
     (new / "2.csv").write_text("uid;extra\nu2;1\nu9;1\n")
     (new / "1.csv").write_text("extra;uid\n1;u0\n")
-    examples, notes = prepare_rows(section, data.inputs, {**into}, [new / "2.csv", new / "1.csv"])
+    rows = read_rows(section, data.inputs, {**into}, [new / "2.csv", new / "1.csv"])
+    examples, notes = rows.examples, list(rows.notes)
     assert examples.inputs["user"].tolist() == [3, 0, 1], "unknown is 0, and files come in the order given"
     assert list(examples.names or ()) == [f"{new}/2.csv row 1", f"{new}/2.csv row 2", f"{new}/1.csv row 1"]
     assert examples.targets == {}
@@ -201,7 +203,7 @@ def test_a_file_of_rows_that_lacks_a_column_is_named(table: Make, tmp_path: Path
     data = prepare_data(section, into, out_of)
     (tmp_path / "new.csv").write_text("x,y\n1,2\n")
     with pytest.raises(DataError, match=r"new\.csv has no column x1, it has x, y; did you mean x\?"):
-        prepare_rows(section, data.inputs, into, [tmp_path / "new.csv"])
+        read_rows(section, data.inputs, into, [tmp_path / "new.csv"])
 
 
 def test_a_text_that_means_missing_elsewhere_is_the_same_text_in_training_and_in_rows_to_predict(
@@ -211,7 +213,7 @@ def test_a_text_that_means_missing_elsewhere_is_the_same_text_in_training_and_in
     inputs = {"note": {"type": "text", "tokens": "words", "min_count": 1}}
     section, into, out_of = table(inputs, missing=["NA"])
     data = prepare_data(section, into, out_of)
-    rows, _ = prepare_rows(section, data.inputs, into, [tmp_path / "a.csv"])
+    rows = read_rows(section, data.inputs, into, [tmp_path / "a.csv"]).examples
     every = torch.arange(20)
     trained, predicted = data.examples["train"].inputs["note"], rows.inputs["note"]
     assert torch.equal(trained.take(every), predicted.take(every))  # type: ignore[union-attr, call-arg, arg-type]
@@ -236,7 +238,7 @@ def headless(table: Make, tmp_path: Path) -> tuple[Any, Any, dict[str, Any]]:
 def test_rows_for_a_model_of_a_table_without_a_header(headless: Any, tmp_path: Path, rows: str) -> None:
     section, columns, settings = headless
     (tmp_path / "new.csv").write_text(rows)
-    examples, _ = prepare_rows(section, columns, settings, [tmp_path / "new.csv"])
+    examples = read_rows(section, columns, settings, [tmp_path / "new.csv"]).examples
     assert examples.inputs["x1"].flatten().tolist() == [7.5, 8.5]
     assert examples.inputs["uid"].tolist() == [2, 3]  # u0 is 1
 
@@ -245,4 +247,4 @@ def test_rows_that_fit_neither_header_nor_places_are_told_with_their_file(headle
     section, columns, settings = headless
     (tmp_path / "new.csv").write_text("x1,user\n7.5,u1\n")
     with pytest.raises(DataError, match=r"new\.csv: has 2 columns; expected 6 .*, or a first row that names uid, x1"):
-        prepare_rows(section, columns, settings, [tmp_path / "new.csv"])
+        read_rows(section, columns, settings, [tmp_path / "new.csv"])
