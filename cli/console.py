@@ -22,7 +22,7 @@ from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
 from ft.core.data.checks.findings import DataReport
-from ft.core.engine.events import Event
+from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
@@ -62,8 +62,8 @@ class Console:
         self._progress.notice(notice)
 
     def event(self, event: Event) -> None:
-        """Progress on stderr."""
-        if not self._quiet:
+        """Progress on stderr; quiet: only what is a warning."""
+        if not self._quiet or isinstance(event, Halved):
             self._progress.event(event)
 
     # ------------------------------------------------------------ results

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Started, Stepped, Validated
+from ft.core.engine.events import EpochEnded, Event, Finished, Halved, Logged, Started, Stepped, Validated
 from ft.core.report.text import duration, number
 from ft.core.stages.notices import Notice
 
@@ -54,6 +54,8 @@ class Progress:
                 self._validated = event
             case EpochEnded():
                 self._epoch(event)
+            case Halved():
+                self._halved(event)
             case Finished():
                 self._finished(event)
 
@@ -95,6 +97,12 @@ class Progress:
         parts = [f"epoch {event.epoch:>{len(str(self._epochs))}}/{self._epochs}", f"loss {event.train_loss:.4f}"]
         parts += self._validation()
         self._line("  " + "  ".join([*parts, f"({duration(event.seconds)})"]))
+
+    def _halved(self, event: Halved) -> None:
+        told = (
+            f"memory ran out in step {event.step + 1}: it comes again with at most {event.micro_batch} examples at once"
+        )
+        self._line(f"warning: {told}; the batch of {event.batch} stays one batch", "yellow")
 
     def _validation(self) -> list[str]:
         validated, self._validated = self._validated, None

@@ -45,6 +45,7 @@ def own_network(folder: Path, factor: str = "1", changes: Mapping[str, Any] | No
 # ---------------------------------------------------------------- readers that leave
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize(
     ("line", "code"),
     [
@@ -63,6 +64,7 @@ def test_without_a_reader_a_command_ends_with_its_own_code(trained: Path, line: 
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.fault(29)
 def test_training_goes_on_when_nobody_reads_its_progress(trained: Path) -> None:
     done = bash("ft train tiny.yaml train.epochs=30 2>&1 | head -1", trained)
     assert done.returncode == 0
@@ -100,6 +102,7 @@ def test_stdout_is_as_before_after_a_command(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- a scheduler that ends a command
 
 
+@pytest.mark.fault(8)
 def test_terminated_is_preempted_and_the_run_says_so(tmp_path: Path) -> None:
     """Twice at once, as `timeout` sends it."""
     write_config(tmp_path / "c.yaml", LONG)
@@ -157,6 +160,7 @@ def test_predict_takes_settings_anywhere_on_the_line(pictures: Path) -> None:
     assert "device" in wrong.err
 
 
+@pytest.mark.fault(26)
 def test_a_model_trained_on_a_gpu_answers_on_a_machine_without_one(pictures: Path) -> None:
     """The checkpoint says cuda; only the setting on the line makes it answer here."""
     if torch.cuda.is_available():

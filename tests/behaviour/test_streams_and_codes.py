@@ -90,6 +90,7 @@ def test_a_failed_gate_still_prints_one_document(trained: Path) -> None:
     assert json.loads(answer.out)["schema_version"] == 1
 
 
+@pytest.mark.fault(29)
 def test_a_reader_that_has_read_enough_is_no_error(trained: Path) -> None:
     shell = f"set -o pipefail; {' '.join(FT)} config schema | head -1"
     done = subprocess.run(["bash", "-c", shell], cwd=trained, capture_output=True, text=True, check=False)
@@ -129,6 +130,7 @@ def test_4_data_or_checkpoint_unusable(tmp_path: Path) -> None:
     assert ft("eval", "foreign.pt", cwd=tmp_path).code == 4
 
 
+@pytest.mark.fault(11)
 def test_5_diverged(tmp_path: Path) -> None:
     write_config(tmp_path / "c.yaml", {"train": {"optimizer": "sgd", "lr": 1e25, "max_steps": 6}})
     answer = ft("train", "c.yaml", cwd=tmp_path)
@@ -154,6 +156,7 @@ def test_5_a_judged_checkpoint_whose_answers_are_nan(tmp_path: Path) -> None:
     assert "300 of 300" in answer.err
 
 
+@pytest.mark.fault(15)
 def test_6_the_runs_folder_cannot_be_made_and_no_data_were_read_for_it(tmp_path: Path) -> None:
     """The data are missing too: that would be exit 4, had they been looked for."""
     write_config(tmp_path / "c.yaml", {"data": {"source": "image_folder", "root": "nowhere", "split": ...}})
@@ -164,6 +167,7 @@ def test_6_the_runs_folder_cannot_be_made_and_no_data_were_read_for_it(tmp_path:
         assert "--runs-dir" in answer.err
 
 
+@pytest.mark.fault(10)
 def test_130_interrupted_and_what_was_saved_stays(tmp_path: Path) -> None:
     write_config(tmp_path / "c.yaml", LONG)
     process = start("train", "c.yaml", cwd=tmp_path)

@@ -151,6 +151,7 @@ def test_a_last_batch_of_one_is_refused_only_where_batch_norm_cannot_take_it(
     assert ("batch norm cannot train" in answer.err) == (code == 2)
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(
     "settings", [["train.epochs=1"], ["train.epochs=1", "train.monitor=loss"], ["data.split.val=null"]]
 )

@@ -179,6 +179,7 @@ def test_tied_weights_freeze_together_and_are_said() -> None:
     assert report.frozen_parameters == 64 + 8
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize(
     ("patterns", "message"),
     [
@@ -210,6 +211,7 @@ def test_what_has_nothing_to_freeze_is_said_and_alone_it_is_an_error() -> None:
         freeze(UNITS, Net(), "flat")
 
 
+@pytest.mark.fault(28)
 def test_every_pattern_without_a_match_is_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         freeze(UNITS, Net(), "0,9,nothing")

@@ -67,6 +67,7 @@ class Bomb:
         return Path.touch, (self.file,)
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize(
     "save", [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))]
 )

@@ -201,6 +201,7 @@ def test_broken_syntax_is_one_problem_with_a_place(text: str) -> None:
     assert "is not YAML: " in said
 
 
+@pytest.mark.fault(21)
 def test_repeated_keys_and_tags_are_all_reported_at_once() -> None:
     assert complaints("a: 1\nb: 2\na: 3\nb: !!set {}\nc: !mine 1") == [
         "a.yaml:3:1 a is given twice; first in line 1",
@@ -226,6 +227,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 TALL = "a0: &a0 x\n" + "".join(f"a{i}: &a{i} [[[[[[*a{i - 1}]]]]]]\n" for i in range(1, 400))
 
 
+@pytest.mark.fault(21)
 @pytest.mark.usefixtures("_parser")
 @pytest.mark.parametrize(
     ("text", "said"),
@@ -248,6 +250,7 @@ def test_a_file_made_to_harm_is_refused_with_its_line_within_a_second(text: str,
     assert found[0].startswith("a.yaml:")
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize("content", [b"a: [" + b"0," * 499_990 + b"]", b"- 0\n" * 249_000, b"#" * 5_000_000])
 def test_a_megabyte_is_refused_within_a_second(tmp_path: Path, content: bytes) -> None:
     if not hasattr(pyyaml, "CSafeLoader"):

@@ -113,6 +113,7 @@ def test_grey_is_told_by_the_head_of_a_file(tmp_path: Path) -> None:
         assert decode.is_grey(tmp_path / "a.png") == grey, mode
 
 
+@pytest.mark.fault(19)
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "MAX_PIXELS", 99)
     Image.new("L", (10, 10)).save(tmp_path / "a.png")

@@ -61,6 +61,7 @@ def test_a_file_cut_short_is_told(tmp_path: Path, kept: int) -> None:
         load_checkpoint(path)
 
 
+@pytest.mark.fault(20)
 def test_a_pickle_with_code_in_it_runs_nothing(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -94,6 +95,7 @@ def test_a_checkpoint_of_a_later_format_is_refused_by_its_number(
         load_checkpoint(tmp_path / "c.pt")
 
 
+@pytest.mark.fault(14)
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "c.pt"
     save_checkpoint(path, {"metrics": {"accuracy": 0.1}})
