@@ -83,8 +83,9 @@ def _verdict(error: BaseException) -> tuple[str, ExitCode, bool]:
     if isinstance(error, FtError):
         return str(error), code_of(error), False
     if isinstance(error, KeyboardInterrupt):
-        what = "terminated" if isinstance(error, Terminated) else "interrupted"
-        return "; ".join([what, *getattr(error, "__notes__", ())]), ExitCode.INTERRUPTED, False
+        terminated = isinstance(error, Terminated)
+        words = "; ".join(["terminated" if terminated else "interrupted", *getattr(error, "__notes__", ())])
+        return words, ExitCode.PREEMPTED if terminated else ExitCode.INTERRUPTED, False
     if isinstance(error, SystemExit):  # of the user's own code: ft itself leaves only through this border
         return f"code outside of ft ended the process (sys.exit({error.code!r}))", ExitCode.USAGE, False
     if is_out_of_memory(error):

@@ -37,7 +37,7 @@ def test_no_error_of_ours_is_without_a_code() -> None:
         (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), 6, "smaller batch_size"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), 6, "smaller batch_size"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), 6, "smaller batch"),
-        (Terminated(), 130, "terminated"),
+        (Terminated(), 75, "terminated"),
         (ZeroDivisionError("oh"), 1, "a bug in ft"),
         (SystemExit(0), 2, "outside of ft"),
     ],
