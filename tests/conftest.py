@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import settings
 # two cores are slower than with one, and bits do not depend on the machine's core count.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("FT_RUNS", None)
+# A shell starts what is sent to the background deaf to Ctrl-C, and every process started from there is deaf as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("ft", deadline=None, derandomize=True, database=None)
 settings.load_profile("ft")

@@ -33,10 +33,11 @@ class MetricsFile:
         return self._path.stat().st_size if self._path.exists() else 0
 
     def cut(self, size: int) -> None:
-        """Take away what was written after the file had this size. Raises ResourceError."""
+        """Take away what was written after the file had this size, and half a line at its end. Raises ResourceError."""
         try:
-            if self.size > size:
-                os.truncate(self._path, size)
+            if self._path.exists():
+                text = self._path.read_bytes()[:size]
+                os.truncate(self._path, text.rfind(b"\n") + 1)
         except OSError as error:
             raise ResourceError(f"cannot write {self._path}: {error.strerror or error}") from error
 

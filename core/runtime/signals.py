@@ -1,4 +1,4 @@
-"""What a process is told from outside: stop (SIGTERM, Ctrl-C), or save (SIGUSR1, a scheduler's warning).
+"""What a process is told from outside: stop (SIGTERM, SIGHUP, Ctrl-C), or save (SIGUSR1, a scheduler's warning).
 
 While something is there to be finished, the first wish to stop is passed on, for the next step boundary; a second one
 ends the process on the spot. Otherwise a wish to stop is an exception where the program stands. No torch here.
@@ -16,33 +16,34 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-AT_ONCE = {signal.SIGTERM: 75, signal.SIGINT: 130}  # exit codes
 _ECHO = 1.0  # seconds: `timeout` and some shells send the same signal twice
-_SAVE: signal.Signals | None = getattr(signal, "SIGUSR1", None)  # not on Windows
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # the terminal went; not on Windows, nor the next
+_SAVE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a scheduler or `timeout` sends it: an interrupt to whoever cleans up."""
+    """SIGTERM, as a scheduler or `timeout` sends it, or SIGHUP: an interrupt to whoever cleans up."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM raises Terminated inside, once: cleaning up must not be cut short by its echo.
+    """SIGTERM and SIGHUP raise Terminated inside, once: cleaning up must not be cut short by an echo. SIGUSR1 does
+    nothing yet, where its default would end the process.
 
     Left alone off the main thread, and where whoever started the process, or hosts it, has decided otherwise.
     """
-    if not _in_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    with (
+        _handling(signal.SIGTERM, _terminate, signal.SIG_DFL),
+        _handling(_HANGUP, _terminate, signal.SIG_DFL),  # `nohup` has decided otherwise
+        _handling(_SAVE, _nothing, signal.SIG_DFL),
+    ):
         yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _terminate(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)
+def _terminate(_: int, __: FrameType | None) -> None:
+    for number in (signal.SIGTERM, _HANGUP):
+        if number is not None and signal.getsignal(number) is _terminate:
+            signal.signal(number, _nothing)
     raise Terminated
 
 
@@ -65,25 +66,19 @@ class Wishes:
 
 @contextmanager
 def passed_on(stop: Callable[[], None], save: Callable[[], None]) -> Iterator[Wishes]:
-    """Inside, SIGTERM and Ctrl-C call `stop`, SIGUSR1 calls `save`; handlers of someone else's stay in force."""
+    """Inside, SIGTERM, SIGHUP and Ctrl-C call `stop`, SIGUSR1 `save`; handlers of someone else's stay in force."""
     wishes = Wishes(stop)
     with (
         _handling(signal.SIGTERM, wishes.hear, signal.SIG_DFL, _terminate),
+        _handling(_HANGUP, wishes.hear, signal.SIG_DFL, _terminate),
         _handling(signal.SIGINT, wishes.hear, signal.default_int_handler),
         _handling(_SAVE, lambda *_: save(), signal.SIG_DFL, _nothing),
     ):
         yield wishes
 
 
-@contextmanager
-def nothing_to_save() -> Iterator[None]:
-    """SIGUSR1 does nothing inside; its default would end the process."""
-    with _handling(_SAVE, _nothing, signal.SIG_DFL):
-        yield
-
-
 def _nothing(_: int, __: FrameType | None) -> None:
-    """Nothing is there to save yet."""
+    """Nothing is there to save yet, or to end twice."""
 
 
 @contextmanager
@@ -109,4 +104,4 @@ def _leave(number: signal.Signals) -> NoReturn:
     """End the process without waiting for anything. What is written by renaming is whole at any moment."""
     shown = "\x1b[?25h\r" if sys.stderr.isatty() else ""  # a bar hides the cursor
     os.write(2, f"{shown}error: {number.name} once more: left at once; what was saved before is whole\n".encode())
-    os._exit(AT_ONCE[number])
+    os._exit(130 if number is signal.SIGINT else 75)

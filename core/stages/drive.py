@@ -263,7 +263,7 @@ def _closing(saver: Saver, board: list[BoardWriter]) -> Iterator[None]:
 def _stopped(step: int, wishes: Wishes, run: RunFolder, options: Options) -> NoReturn:
     """Say where it stands and how it goes on; a smoke test's folder vanishes."""
     told = f"step {step:,} is saved in {run.path}; go on with: {resume_command(options)}"
-    if wishes.stopped is signal.SIGTERM:
+    if wishes.stopped not in (None, signal.SIGINT):
         raise PreemptedError("terminated" if options.smoke else f"terminated: {told}")
     interrupt = KeyboardInterrupt()
     if not options.smoke:

@@ -16,7 +16,7 @@ from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.board import check_board
 from ft.core.engine.evaluate import evaluate
 from ft.core.errors import DivergedError, PreemptedError
-from ft.core.runtime.signals import Terminated, nothing_to_save
+from ft.core.runtime.signals import Terminated
 from ft.core.stages.checks import check_metrics, check_writable
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
 from ft.core.stages.notices import Notice, tell_data, warn
@@ -54,7 +54,7 @@ def finetune(
 def _fit(
     loaded: Loaded, stage: Stage, start: Start | Finder | None, options: Options, data: Data | None
 ) -> tuple[FitResult, Data | None]:
-    with loaded.locating(), nothing_to_save(), _preemptible(options):
+    with loaded.locating(), _preemptible(options):
         started = time.perf_counter()
         check_writable(options.runs_dir)
         found = find_run(loaded, stage, start if stage == "finetune" else None, options)
@@ -139,7 +139,7 @@ def kept_columns(start: Start | None) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def _preemptible(options: Options) -> Iterator[None]:
-    """SIGTERM outside of the loop, which hears it otherwise: there is nothing more to save."""
+    """SIGTERM or SIGHUP outside of the loop, which hears it otherwise: there is nothing more to save."""
     try:
         yield
     except Terminated as error:

@@ -35,7 +35,7 @@ def restore(
     history.load_state_dict(progress["history"])
     inexact = differing_facts(progress["machine"], machine)
     if metrics.size < progress["metrics_bytes"]:
-        warn([f"{run.path / 'metrics.jsonl'} has lost lines since the checkpoint"], on_notice)
+        warn([f"{run.path / 'metrics.jsonl'} has lost lines that were there at the checkpoint"], on_notice)
     metrics.cut(progress["metrics_bytes"])
     if loop.state.best_step is not None and (why := _unreadable(run.best)):
         loop.forget_best()
@@ -45,6 +45,7 @@ def restore(
         schedule = f"the schedule spans {loop.total_steps:,} steps: the next learning rate is {now:.3g}, the last was"
         changed = f"changed since then: {'; '.join(continuation.changes)}"
         on_notice(Notice("choice", changed, (f"{schedule} {last:.3g}",)))
+    inexact += [f"{change}: sums over other pieces" for change in continuation.changes if ".micro_batch:" in change]
     warn([f"not bit-exact because {reason}" for reason in inexact], on_notice)
     return float(progress["seconds"])
 

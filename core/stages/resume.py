@@ -23,7 +23,8 @@ from ft.core.stages.runs import RunFolder, Status, newest_of
 from ft.core.stages.start import Start
 from ft.core.stages.subject import read_checkpoint
 
-LONGER = ("epochs", "max_steps", "patience")  # changed, there may be more to do in a finished run
+LENGTHS = ("epochs", "max_steps")
+LONGER = (*LENGTHS, "patience")  # changed, there may be more to do in a finished run
 FREE = (*LONGER, "log_every_steps", "checkpoint_every_steps", "checkpoint_every_minutes", "keep_last", "micro_batch")
 ELSEWHERE = ("eval", "tensorboard", "data", "train", "finetune")  # data: their fingerprint decides
 Finder = Callable[[], Start]
@@ -79,7 +80,10 @@ def find_run(
 def is_run_of(path: Path, stage: str) -> bool:
     """Whether a path is a run of that stage, or a checkpoint of one."""
     run = RunFolder(path if path.is_dir() else path.resolve().parent.parent)
-    return path.exists() and (run.path / "status.json").is_file() and run.status().stage == stage
+    try:
+        return path.exists() and run.status().stage == stage
+    except ConfigError:
+        return False
 
 
 def _decide(
@@ -98,6 +102,9 @@ def _decide(
         run.lock.release()
         return result
     sweep(run.checkpoints)
+    if run.told_status() is None:
+        warn([f"{run.path / 'status.json'} is lost or damaged; written again from the checkpoint"], options.on_notice)
+        run.set_status(status)
     return Continuation(run, _newest_whole(run, status, chosen, options), changes)
 
 
@@ -118,7 +125,14 @@ def _other_start(status: Status, start: Start | Finder | None) -> str | None:
     if start is None or (callable(start) and status.state != "finished"):
         return None
     now = start() if callable(start) else start
-    return None if now.parent == status.parent else f"started from {status.parent}, not from {now.parent}"
+    if now.parent == status.parent or (status.parent is not None and _moved(Path(status.parent), Path(now.parent))):
+        return None
+    return f"started from {status.parent}, not from {now.parent}"
+
+
+def _moved(before: Path, now: Path) -> bool:
+    """Whether a run stands elsewhere than it stood: the folder of all runs went with it."""
+    return not before.exists() and before.parts[-2:] == now.parts[-2:]
 
 
 def _stored_result(run: RunFolder) -> FitResult | None:
@@ -144,7 +158,18 @@ def _compare(loaded: Loaded, stage: str, run: RunFolder) -> tuple[str, ...]:
             f"{run.path} cannot go on with other settings (then -> now): {'; '.join(refused)}. "
             "Undo them, or begin anew, without --resume"
         )
+    lengths = [f"{stage}.{key}" for key in LENGTHS]
+    if less := [told[key] for key in lengths if _less(now.get(key), then.get(key))]:
+        raise ConfigError(
+            f"{run.path} can be made longer, not shorter, for its schedule was made for the length (then -> now): "
+            f"{'; '.join(less)}. Undo it, or begin anew, without --resume"
+        )
     return tuple(told.values())
+
+
+def _less(now: int | None, then: int | None) -> bool:
+    """None: no limit."""
+    return now is not None and (then is None or now < then)
 
 
 def _read_settings(run: RunFolder) -> Any:
@@ -191,15 +216,15 @@ def _newest_whole(run: RunFolder, status: Status, chosen: Path | None, options: 
     for path in candidates:
         try:
             checkpoint = read_checkpoint(path)
+            if "resume" not in checkpoint:
+                raise CheckpointError(f"{path} holds weights to use, not what going on needs; {run.path} may")
         except CheckpointError as error:
             if chosen is not None:
                 raise
             bad.append(path.name)
             path.replace(path.with_name(f"{path.name}.damaged"))
-            warn([f"{error}; it is kept as {path.name}.damaged, and an older one is used"], options.on_notice)
+            warn([f"{error}; it is kept as {path.name}.damaged"], options.on_notice)
             continue
-        if "resume" not in checkpoint:
-            raise ConfigError(f"{path} holds weights to use, not what going on needs; name the run: {run.path}")
         options.on_notice(Notice("weights", f"goes on from {path}: step {checkpoint['step']:,}"))
         return checkpoint
     damaged = sorted(path.name for path in run.checkpoints.glob("*.damaged"))

@@ -1,6 +1,7 @@
 """The folder of a run, `RUNS/<name>/<number>/`, and finding runs again.
 
-`status.json` is the one file that says what a run is and how it ended; it is replaced whole, never edited.
+`status.json` is the one file that says what a run is and how it ended; it is replaced whole, never edited. Where it is
+lost, the newest checkpoint tells what it said.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from ft.core.errors import ConfigError, ResourceError
+from ft.core.engine.checkpoint import load_checkpoint
+from ft.core.engine.saving import lasts
+from ft.core.errors import CheckpointError, ConfigError, ResourceError
 from ft.core.runtime.lock import Lock
 
 
@@ -55,13 +58,39 @@ class RunFolder:
         self.lock = Lock(path / ".lock")
 
     def status(self) -> Status:
-        """Read `status.json`. Raises ConfigError when this is no run's folder."""
+        """What `status.json` says, or without it the checkpoints. Raises ConfigError when this is no run's folder."""
+        told = self.told_status() or self._saved_status()
+        if told is None:
+            raise ConfigError(f"{self.path} is not the folder of a run (no readable status.json)")
+        return told
+
+    def told_status(self) -> Status | None:
+        """What `status.json` says; None where it is lost or damaged."""
         try:
             status = Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
             evaluations = {split: _with_nan(metrics) for split, metrics in status.evaluations.items()}
             return replace(status, metrics=_with_nan(status.metrics), evaluations=evaluations)
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise ConfigError(f"{self.path} is not the folder of a run (no readable status.json)") from error
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+
+    def _saved_status(self) -> Status | None:
+        """As far as the newest whole checkpoint knows it: a run that was under way."""
+        for path in lasts(self.checkpoints):
+            try:
+                checkpoint = load_checkpoint(path)
+                return Status(
+                    stage=checkpoint["stage"],
+                    name=checkpoint["experiment"]["name"],
+                    number=int(self.path.resolve().name),
+                    started=path.stat().st_mtime,
+                    parent=checkpoint["parent"],
+                    saved=True,
+                    epochs=checkpoint["epoch"],
+                    steps=checkpoint["step"],
+                )
+            except (CheckpointError, KeyError, TypeError, ValueError):
+                continue
+        return None
 
     def set_status(self, status: Status) -> None:
         """Replace `status.json` whole. What JSON has no form for (NaN, infinity) is null in it, and NaN when read."""
@@ -132,9 +161,9 @@ def _point_latest(home: Path, number: int) -> None:
 def all_runs(runs_dir: Path) -> Iterator[tuple[RunFolder, Status]]:
     """Every readable run below `runs_dir`, oldest first."""
     found = []
-    for status_file in runs_dir.glob("*/*/status.json"):
-        if not status_file.parent.is_symlink():
-            run = RunFolder(status_file.parent)
+    for checkpoints in runs_dir.glob("*/*/checkpoints"):
+        if not checkpoints.parent.is_symlink():
+            run = RunFolder(checkpoints.parent)
             try:
                 found.append((run, run.status()))
             except ConfigError:

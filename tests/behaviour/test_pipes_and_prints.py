@@ -103,16 +103,17 @@ def test_stdout_is_as_before_after_a_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(8)
-def test_terminated_is_preempted_and_the_run_says_so(tmp_path: Path) -> None:
-    """Twice at once, as `timeout` sends it."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated_is_preempted_and_the_run_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    """Twice at once, as `timeout` sends it. SIGHUP: the terminal was closed."""
     write_config(tmp_path / "c.yaml", LONG)
     saved = tmp_path / "runs/tiny/1/checkpoints/last.pt"
     with subprocess.Popen([*FT, "train", "c.yaml"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not saved.is_file() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
+        process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 75
     assert re.fullmatch(

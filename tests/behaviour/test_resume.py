@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -178,6 +181,28 @@ def test_other_settings_are_refused_with_old_and_new(whole: Path) -> None:
     assert "seed: 3 -> 9; train.lr: 0.01 -> 0.5" in answer.err
 
 
+@pytest.mark.parametrize("shorter", ["train.epochs=4", "train.max_steps=20"])
+def test_a_run_is_not_made_shorter(killed: Path, shorter: str) -> None:
+    answer = ft("train", "c.yaml", "--resume", shorter, cwd=killed)
+    assert answer.code == 2
+    assert "longer, not shorter" in answer.err
+    assert shorter.split("=")[0] in answer.err
+
+
+def test_pieces_of_another_size_are_told_to_change_bits(killed: Path) -> None:
+    answer = ft("train", "c.yaml", "--resume", "train.micro_batch=8", cwd=killed)
+    assert answer.code == 0, answer.err
+    assert "not bit-exact because train.micro_batch: " in answer.err
+
+
+def test_a_fine_tuning_goes_on_when_all_runs_were_moved(home: Path) -> None:
+    assert dying("step", 33, "run", "c.yaml", cwd=home) == -9  # training takes 30
+    (home / "runs").rename(home / "elsewhere")
+    answer = ft("run", "c.yaml", "--resume", "--runs-dir", "elsewhere", cwd=home)
+    assert answer.code == 0, answer.err
+    assert sorted(path.name for path in (home / "elsewhere/tiny").iterdir()) == ["1", "2", "latest"]
+
+
 @pytest.mark.fault(23)
 def test_other_data_are_refused_by_name(whole: Path) -> None:
     answer = ft("train", "c.yaml", "--resume", "data.split.val=150", "train.epochs=9", cwd=whole)
@@ -238,6 +263,40 @@ def test_without_any_whole_checkpoint_nothing_is_started(killed: Path) -> None:
         answer = ft("train", "c.yaml", "--resume", cwd=killed)
         assert answer.code == 4
         assert "Nothing was started" in answer.err
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"stage": "train"}', "\0garbage"])
+def test_a_lost_status_is_written_again_and_the_run_goes_on(killed: Path, whole: Path, text: str | None) -> None:
+    status = killed / "runs/tiny/1/status.json"
+    status.unlink()
+    if text is not None:
+        status.write_text(text)
+    assert "killed" in ft("runs", cwd=killed).out
+    answer = ft("train", "c.yaml", "--resume", cwd=killed)
+    assert answer.code == 0, answer.err
+    assert answer.err.count("status.json is lost or damaged") == 1
+    assert "runs/tiny/1 to go on" not in answer.err
+    assert saved(killed) == saved(whole)
+
+
+def test_a_checkpoint_without_what_going_on_needs_gives_way_to_the_one_before_it(killed: Path, whole: Path) -> None:
+    checkpoints = killed / "runs/tiny/1/checkpoints"
+    shutil.copy(checkpoints / "best.pt", checkpoints / "last.pt")
+    answer = ft("train", "c.yaml", "--resume", cwd=killed)
+    assert answer.code == 0, answer.err
+    assert "holds weights to use" in answer.err
+    assert saved(killed) == saved(whole)
+
+
+def test_metrics_cut_in_the_middle_of_a_line_stay_lines(killed: Path) -> None:
+    run = killed / "runs/tiny/1"
+    known = load_checkpoint(run / "checkpoints/last.pt")["resume"]["progress"]["metrics_bytes"]
+    metrics = run / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes()[: known - 9])
+    answer = ft("train", "c.yaml", "--resume", cwd=killed)
+    assert "has lost lines" in answer.err
+    for line in metrics.read_text().splitlines():
+        json.loads(line)
 
 
 # ---------------------------------------------------------------- locks and signals
@@ -333,6 +392,34 @@ def test_a_second_sigterm_leaves_at_once_and_the_last_checkpoint_is_whole(tmp_pa
     assert load_checkpoint(tmp_path / "runs/tiny/1/checkpoints/last.pt")["step"] >= 1
 
 
+@pytest.mark.fault(1)
+def test_the_readmes_loop_goes_on_after_a_kill_and_ends_with_the_run(whole: Path, home: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [loop] = [line for line in readme.splitlines() if line.startswith("until ft train")]
+    dies = shlex.join([sys.executable, str(Path(__file__).parents[1] / "helpers/dying.py"), "step", "7"])
+    (home / "ft").write_text(
+        "#!/bin/sh\n"
+        "echo start >> starts\n"
+        f'case $(wc -l < starts) in 1) exec {dies} "$@" ;; 2) exit 75 ;; *) exec {shlex.join(FT)} "$@" ;; esac\n'
+    )
+    (home / "ft").chmod(0o755)
+    environment = os.environ | {"PATH": f"{home}:{os.environ['PATH']}"}
+    command = ["sh", "-c", loop.replace("my.yaml", "c.yaml")]
+    assert subprocess.run(command, cwd=home, env=environment, capture_output=True, check=False).returncode == 0
+    assert (home / "starts").read_text().count("start") == 3
+    assert saved(home) == saved(whole)
+
+
+@pytest.mark.parametrize("code", [2, 4, 5, 130])
+def test_the_readmes_loop_ends_where_another_start_would_not_help(tmp_path: Path, code: int) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [loop] = [line for line in readme.splitlines() if line.startswith("until ft train")]
+    (tmp_path / "ft").write_text(f"#!/bin/sh\necho start >> starts\nexit {code}\n")
+    (tmp_path / "ft").chmod(0o755)
+    subprocess.run(["sh", "-c", loop], cwd=tmp_path, env={"PATH": f"{tmp_path}:{os.defpath}"}, check=True, timeout=30)
+    assert (tmp_path / "starts").read_text() == "start\n"
+
+
 # ---------------------------------------------------------------- the long way
 
 
@@ -354,7 +441,7 @@ def test_killed_twenty_times_at_random_moments_it_is_the_run_that_was_not(tmp_pa
         ) as process:
             status = tmp_path / "cut/runs/tiny/1/status.json"
             wait_for(lambda: status.exists() and json.loads(status.read_text())["pid"] == process.pid)  # noqa: B023
-            time.sleep(draws.uniform(0, seconds / 12))
+            time.sleep(draws.uniform(0, seconds / 20))  # on average half the run, so none of them comes too late
             process.kill()
     assert ft("train", "c.yaml", "--resume", cwd=tmp_path / "cut").code == 0
     assert saved(tmp_path / "cut") == saved(tmp_path / "whole")
