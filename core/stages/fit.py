@@ -65,7 +65,7 @@ def _fit(
             prepared = _prepare(loaded, stage, _first_weights(found, start), options, data, found)
             if run is None:
                 run = create_run(options.runs_dir, loaded.experiment.name, stage, prepared.parent)
-            with _ending(run):
+            with _ending(run, options):
                 run.update(state="running", pid=os.getpid(), error=None, finished=None)
                 return drive(prepared, run, options, started), prepared.data
         finally:
@@ -147,12 +147,15 @@ def _preemptible(options: Options) -> Iterator[None]:
 
 
 @contextmanager
-def _ending(run: RunFolder) -> Iterator[None]:
-    """Say in `status.json` how a run ended when it did not finish; the error goes on."""
+def _ending(run: RunFolder, options: Options) -> Iterator[None]:
+    """Say in `status.json` how a run ended when it did not finish, and how it can go on; the error goes on."""
     try:
         yield
     except BaseException as error:
         if run.status().state != "finished":
             state = next((state for kind, state in _STATES.items() if isinstance(error, kind)), "failed")
             run.update(state=state, finished=time.time(), error=f"{type(error).__name__}: {error}"[:2000])
+            if state == "failed" and run.status().saved:
+                text = f"{run.path} is kept; once the cause is mended, it goes on with: {resume_command(options)}"
+                options.on_notice(Notice("warning", text))
         raise

@@ -1,7 +1,8 @@
 """`ft WORDS` in a process that kills itself (a real SIGKILL): `python dying.py PLACE N WORDS…`, at a place's Nth time.
 
-step: after the Nth optimizer step's end. clone, written, synced, verified, moved: in the saving of checkpoints, before
-the file is written, after its bytes are, after fsync, after it was read back, after a rename.
+step: after the Nth optimizer step's end. read: in the thread that reads the Nth picture. clone, written, synced,
+verified, moved: in the saving of checkpoints, before the file is written, after its bytes are, after fsync, after it
+was read back, after a rename.
 """
 
 from __future__ import annotations
@@ -42,11 +43,14 @@ def _main(place: str, number: int, words: list[str]) -> None:
     import torch
 
     from ft.cli.app import app
+    from ft.core.data import decode
     from ft.core.engine import checkpoint, loop, saving
 
     match place:
         case "step":
             loop.Loop._stepped = _count(loop.Loop._stepped, number)  # type: ignore[method-assign]
+        case "read":
+            decode.read_into = _count(decode.read_into, number)
         case "clone":
             saving.Saver._write = _count(saving.Saver._write, number, before=True)  # type: ignore[method-assign]
         case "written":

@@ -183,6 +183,7 @@ def skipping(overflows: list[bool]) -> tuple[Guard, nn.Linear]:
     return guard, net
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(
     ("overflows", "too_often"),
     [
