@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from scipy import stats
+from commands import document
+from figures import percent
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXPERIMENTS: Mapping[str, tuple[str, list[str]]] = {
@@ -40,25 +38,21 @@ def main() -> None:
         kept = options.json_dir or Path(folder)
         kept.mkdir(parents=True, exist_ok=True)
         for name in [options.only] if options.only else EXPERIMENTS:
-            documents = [_document(name, seed, options.data, kept) for seed in range(options.seeds)]
+            documents = [_of_seed(name, seed, options.data, kept) for seed in range(options.seeds)]
             print("\n".join(_rows(name, documents)), flush=True)
 
 
-def _document(name: str, seed: int, data: Path, kept: Path) -> dict[str, Any]:
+def _of_seed(name: str, seed: int, data: Path, kept: Path) -> dict[str, Any]:
     """What `ft run --json` says of one seed."""
     file = kept / f"{name.replace(' ', '-').replace(',', '')}-{seed}.json"
     if not file.is_file():
         config, settings = EXPERIMENTS[name]
-        command = [sys.executable, "-m", "ft.cli", "run", str(CONFIGS / config), f"data.root={data}", f"seed={seed}"]
+        words = [CONFIGS / config, f"data.root={data}", f"seed={seed}", *settings]
         with tempfile.TemporaryDirectory() as runs:
-            command += [*settings, "--json", "--runs-dir", runs]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode not in (0, 3):  # a missed gate is a result
-            sys.exit(done.returncode)
-        json.loads(done.stdout)  # whole, before it is kept
-        file.write_text(done.stdout)
-    document: dict[str, Any] = json.loads(file.read_text())
-    return document
+            said = document("run", *words, "--runs-dir", runs, accepted=(0, 3))  # a missed gate is a result
+        file.write_text(json.dumps(said))
+    said_before: dict[str, Any] = json.loads(file.read_text())
+    return said_before
 
 
 def _rows(name: str, documents: Sequence[dict[str, Any]]) -> list[str]:
@@ -72,18 +66,10 @@ def _rows(name: str, documents: Sequence[dict[str, Any]]) -> list[str]:
         seconds = [document["fits"][index]["seconds"] for document in documents]
         each = ", ".join(f"{100 * value:.2f}" for value in test)
         rows.append(
-            f"{name:26} {fit['stage']:9} val {_summary(validation)}  test {_summary(test)}  (seeds: {each})  "
+            f"{name:26} {fit['stage']:9} val {percent(validation)}  test {percent(test)}  (seeds: {each})  "
             f"{mean(seconds):.0f} s"
         )
     return rows
-
-
-def _summary(values: Sequence[float]) -> str:
-    """Mean and half of its 95 % interval over seeds, in percent."""
-    if len(values) < 2:
-        return f"{100 * values[0]:.2f} %"
-    half = stats.t.ppf(0.975, len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return f"{100 * mean(values):.2f} ± {100 * half:.2f} %"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""Medians, their bootstrap intervals, and the lines that show them. No clock here."""
+"""Medians and means, their intervals, and the lines that show them. No clock here."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median, stdev
+
+from scipy import stats
 
 RESAMPLES = 10_000
 
@@ -38,6 +41,14 @@ def summarise(values: Sequence[float]) -> Summary:
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Summary:
     """Pair by pair, because what disturbs a machine disturbs both runs of a pair alike. Below 1: ours is faster."""
     return summarise([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def percent(shares: Sequence[float]) -> str:
+    """The mean of shares and half of its 95 % interval (Student's t), in percent; one share alone has none."""
+    if len(shares) < 2:
+        return f"{100 * shares[0]:.2f} %"
+    half = stats.t.ppf(0.975, len(shares) - 1) * stdev(shares) / math.sqrt(len(shares))
+    return f"{100 * mean(shares):.2f} ± {100 * half:.2f} %"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
