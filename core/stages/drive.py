@@ -88,7 +88,7 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
         settings.checkpoint_every_minutes,
         checkpoint["metrics"] if checkpoint else None,
     )
-    board = _board(prepared, run, loop.state.step if checkpoint else None)
+    board = _board(prepared, run, loop.state.step if prepared.continuation else None)
     consumers: list[Callable[[Event], None]] = [
         metrics,
         history,
