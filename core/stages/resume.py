@@ -97,7 +97,8 @@ def _decide(
         options.on_notice(Notice("saved", f"{run.path} is finished: nothing is left to do"))
         run.lock.release()
         return result
-    sweep(run.checkpoints)
+    for folder in (run.path, run.checkpoints):
+        sweep(folder)
     if run.told_status() is None:
         warn([f"{run.path / 'status.json'} is lost or damaged; written again from the checkpoint"], options.on_notice)
         run.set_status(status)
