@@ -5,6 +5,7 @@ Inside, errors are exceptions; outside, they are one clear message on stderr and
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -30,6 +31,7 @@ from ft.core.runtime.signals import Terminated, terminable
 
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
+FULL = (errno.ENOSPC, errno.EDQUOT)
 LESS_MEMORY = "a smaller batch_size needs less (accumulate makes up for it)"
 
 
@@ -91,6 +93,12 @@ def _verdict(error: BaseException) -> tuple[str, ExitCode, bool]:
     if is_out_of_memory(error):
         said = "out of memory" if isinstance(error, MemoryError) else _first_line(error)
         return f"{said}; {LESS_MEMORY}", ExitCode.RESOURCE, False
+    if isinstance(error, OSError) and error.errno in FULL:
+        return (
+            f"cannot write{f' {error.filename}' if error.filename else ''}: {error.strerror}",
+            ExitCode.RESOURCE,
+            False,
+        )
     return f"this is a bug in ft, not in your file: {_first_line(error)}", ExitCode.BUG, True
 
 

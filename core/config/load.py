@@ -71,7 +71,15 @@ class Loaded:
         finetune's lr is left out when it is a tenth of a rate from the environment: reading works it out again.
         stages: stages to write although the file does not name them.
         """
-        tree = _plain_lists(self.experiment.model_dump(by_alias=True))
+        tree = self.in_force(*stages)
+        if "finetune" in tree and self._inherits_hidden_lr():
+            del tree["finetune"]["lr"]
+        _put_back(tree, self.expanded)
+        return tree
+
+    def in_force(self, *stages: str) -> dict[str, Any]:
+        """As `resolved`, with the environment's values: not to be written, for secrets may be among them."""
+        tree: dict[str, Any] = _plain_lists(self.experiment.model_dump(by_alias=True))
         for stage in SECTIONS:
             if stage in stages:
                 tree[stage] = _plain_lists(getattr(self.complete, stage).model_dump(by_alias=True))
@@ -80,10 +88,6 @@ class Loaded:
         for stage in {"train", "finetune"} & set(tree):
             if tree[stage]["validate_every_steps"] is not None:
                 tree[stage]["validate_every_epochs"] = None  # not in force; both said would contradict each other
-        if "finetune" in tree and self._inherits_hidden_lr():
-            del tree["finetune"]["lr"]
-        _put_back(tree, self.expanded)
-        assert isinstance(tree, dict)
         return tree
 
     def resolved_yaml(self, *stages: str) -> str:

@@ -53,8 +53,11 @@ def save_checkpoint(path: Path, contents: dict[str, Any], put: Callable[[Path], 
     except (OSError, RuntimeError) as error:  # torch's zip writer reports a full disk as RuntimeError
         if isinstance(error.__context__, KeyboardInterrupt):  # the zip writer, closing half a file, hides it
             raise error.__context__ from None
-        room = f"it takes {_size(contents) / 1e6:,.1f} MB, {_free(path.parent) / 1e6:,.1f} MB are free"
-        raise ResourceError(f"cannot write the checkpoint {path} ({room}): {error}; an earlier one is whole") from error
+        size, free = _size(contents), _free(path.parent)
+        why = getattr(error, "strerror", None) or (f"the disk is full ({error})" if free < size else str(error))
+        earlier = "; an earlier one is whole" if path.exists() else ""
+        room = f"it takes {size / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free"
+        raise ResourceError(f"cannot write the checkpoint {path} ({room}): {why}{earlier}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ class Lock:
         self._file: int | None = None
 
     def take(self) -> Self:
-        """Raise ResourceError, which names the holder, when another process has it."""
+        """Raise ResourceError when another process has it, which is named, or it cannot be written."""
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -42,8 +42,12 @@ class Lock:
             holder = _holder(file)
             os.close(file)
             raise ResourceError(f"{self._path.parent} is in use by {_told(holder)}; one process at a time")
-        os.truncate(file, 0)
-        os.pwrite(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        try:
+            os.truncate(file, 0)
+            os.pwrite(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        except OSError as error:  # a full disk
+            os.close(file)
+            raise ResourceError(f"cannot write {self._path}: {error.strerror or error}") from error
         self._file = file
         return self
 

@@ -26,6 +26,7 @@ from ft.core.errors import PreemptedError
 from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.runtime.signals import Wishes, passed_on
+from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import History, write_fit_report
@@ -87,7 +88,7 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
         settings.checkpoint_every_minutes,
         checkpoint["metrics"] if checkpoint else None,
     )
-    board = _board(prepared, run, loop.state.step if checkpoint else None)
+    board = _board(prepared, run, loop.state.step if prepared.continuation else None)
     consumers: list[Callable[[Event], None]] = [
         metrics,
         history,
@@ -219,15 +220,16 @@ def checkpoint_head(prepared: Prepared) -> dict[str, Any]:
 
 
 def _describe_run(prepared: Prepared, run: RunFolder, facts_here: Mapping[str, Any]) -> None:
-    run.write("config.yaml", prepared.loaded.resolved_yaml(prepared.stage))
     environment = {
         **facts_here,
         "device": str(prepared.machine.device),
         "precision": prepared.machine.precision.name,
         "data": prepared.data.found,
         "fingerprint": prepared.data.fingerprint,
+        FROM_ENVIRONMENT: remember_environment(prepared.loaded, prepared.stage),
     }
     run.write("env.json", json.dumps(environment, indent=2, default=str) + "\n")
+    run.write("config.yaml", prepared.loaded.resolved_yaml(prepared.stage))
     if prepared.loading is not None:
         run.write("loaded.json", json.dumps(prepared.loading.to_dict(), indent=2) + "\n")
 

@@ -15,7 +15,7 @@ from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.board import check_board
 from ft.core.engine.evaluate import evaluate
-from ft.core.errors import DivergedError, PreemptedError
+from ft.core.errors import DivergedError, PreemptedError, ResourceError
 from ft.core.runtime.signals import Terminated
 from ft.core.stages.checks import check_metrics, check_writable
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
@@ -154,7 +154,10 @@ def _ending(run: RunFolder, options: Options) -> Iterator[None]:
     except BaseException as error:
         if run.status().state != "finished":
             state = next((state for kind, state in _STATES.items() if isinstance(error, kind)), "failed")
-            run.update(state=state, finished=time.time(), error=f"{type(error).__name__}: {error}"[:2000])
+            try:
+                run.update(state=state, finished=time.time(), error=f"{type(error).__name__}: {error}"[:2000])
+            except ResourceError as second:  # the first says more
+                warn([str(second)], options.on_notice)
             if state == "failed" and run.status().saved:
                 text = f"{run.path} is kept; once the cause is mended, it goes on with: {resume_command(options)}"
                 options.on_notice(Notice("warning", text))

@@ -13,6 +13,7 @@ from ft.core.engine.evaluate import evaluate
 from ft.core.engine.events import Finished, Validated
 from ft.core.engine.loop import Loop
 from ft.core.errors import CheckpointError, ConfigError, DataError
+from ft.core.stages.compatible import LONGER
 from ft.core.stages.notices import Notice, warn
 from ft.core.stages.reporting import History
 from ft.core.stages.resume import Continuation
@@ -37,7 +38,9 @@ def restore(
     if metrics.size < progress["metrics_bytes"]:
         warn([f"{run.path / 'metrics.jsonl'} has lost lines that were there at the checkpoint"], on_notice)
     metrics.cut(progress["metrics_bytes"])
-    if loop.state.best_step is not None and (why := _unreadable(run.best)):
+    inexact += [f"{change}: sums over other pieces" for change in continuation.changes if ".micro_batch:" in change]
+    other_course = bool(inexact) or any(f".{key}:" in change for key in LONGER for change in continuation.changes)
+    if (best := loop.state.best_step) is not None and (why := _not_best(run.best, best, other_course)):
         loop.forget_best()
         inexact.append(f"{why}: the next validation counts as the best")
     if continuation.changes:
@@ -45,7 +48,6 @@ def restore(
         schedule = f"the schedule spans {loop.total_steps:,} steps: the next learning rate is {now:.3g}, the last was"
         changed = f"changed since then: {'; '.join(continuation.changes)}"
         on_notice(Notice("choice", changed, (f"{schedule} {last:.3g}",)))
-    inexact += [f"{change}: sums over other pieces" for change in continuation.changes if ".micro_batch:" in change]
     warn([f"not bit-exact because {reason}" for reason in inexact], on_notice)
     return float(progress["seconds"])
 
@@ -62,12 +64,21 @@ def complete_history(history: History, loop: Loop, best: Path, end: Finished) ->
     history.best = Validated(step, epoch, evaluation, metrics, monitor, metrics[monitor], is_best=True)
 
 
-def _unreadable(path: Path) -> str | None:
+def _not_best(path: Path, step: int, other_course: bool) -> str | None:
+    """Why the file does not hold the best weights so far, those of `step`.
+
+    It may hold those of a later step, where the checkpoint gone on from is not the newest that there was. The same
+    course comes by there again; another may end without ever being as good, and would leave weights it never had.
+    """
     try:
-        load_checkpoint(path)
+        found = load_checkpoint(path)["step"]
     except CheckpointError as error:
         return str(error)
-    return None
+    if found == step or not other_course:
+        return None
+    return (
+        f"{path} is of step {found:,}, where this run may not come by again, and the best until here was step {step:,}"
+    )
 
 
 def check_same_data(continuation: Continuation, data: Data) -> None:

@@ -6,16 +6,15 @@ says in what it is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ft.core.config.load import Loaded
-from ft.core.config.nodes import to_plain
-from ft.core.config.yaml import parse, read_file
 from ft.core.engine.saving import lasts, sweep
 from ft.core.errors import CheckpointError, ConfigError, DivergedError
+from ft.core.stages.compatible import LONGER, compare_settings
 from ft.core.stages.notices import Notice, warn
 from ft.core.stages.options import Options
 from ft.core.stages.results import FitResult
@@ -23,10 +22,6 @@ from ft.core.stages.runs import RunFolder, Status, newest_of
 from ft.core.stages.start import Start
 from ft.core.stages.subject import read_checkpoint
 
-LENGTHS = ("epochs", "max_steps")
-LONGER = (*LENGTHS, "patience")  # changed, there may be more to do in a finished run
-FREE = (*LONGER, "log_every_steps", "checkpoint_every_steps", "checkpoint_every_minutes", "keep_last", "micro_batch")
-ELSEWHERE = ("eval", "tensorboard", "data", "train", "finetune")  # data: their fingerprint decides
 Finder = Callable[[], Start]
 
 
@@ -95,13 +90,15 @@ def _decide(
             f"{run.path} diverged, and would again; change the settings and begin anew, without --resume. "
             f"It said: {status.error}"
         )
-    changes = _compare(loaded, stage, run)
+    begun = (run.path / "config.yaml").is_file() or status.saved or bool(lasts(run.checkpoints))
+    changes = compare_settings(loaded, stage, run, options.on_notice) if begun else ()
     longer = any(change.startswith(tuple(f"{stage}.{key}:" for key in LONGER)) for change in changes)
     if status.state == "finished" and not longer and chosen is None and (result := _stored_result(run)) is not None:
         options.on_notice(Notice("saved", f"{run.path} is finished: nothing is left to do"))
         run.lock.release()
         return result
-    sweep(run.checkpoints)
+    for folder in (run.path, run.checkpoints):
+        sweep(folder)
     if run.told_status() is None:
         warn([f"{run.path / 'status.json'} is lost or damaged; written again from the checkpoint"], options.on_notice)
         run.set_status(status)
@@ -140,70 +137,6 @@ def _stored_result(run: RunFolder) -> FitResult | None:
         return FitResult.from_json((run.path / "result.json").read_text(encoding="utf-8"), run.path)
     except (OSError, ValueError, TypeError, KeyError):  # the loop finds nothing to do, and writes it again
         return None
-
-
-# ---------------------------------------------------------------- settings, then and now
-
-
-def _compare(loaded: Loaded, stage: str, run: RunFolder) -> tuple[str, ...]:
-    """The settings that differ and may. Raises ConfigError with all that may not."""
-    then = _flat(_read_settings(run), stage)
-    now = _flat(_parsed(loaded.resolved_yaml(stage), "the experiment"), stage)
-    differing = [key for key in {**then, **now} if then.get(key) != now.get(key)]
-    told = {key: f"{key}: {_shown(then, key)} -> {_shown(now, key)}" for key in differing}
-    free = {f"{stage}.{key}" for key in FREE}
-    refused = [told[key] for key in differing if key not in free]
-    if refused:
-        raise ConfigError(
-            f"{run.path} cannot go on with other settings (then -> now): {'; '.join(refused)}. "
-            "Undo them, or begin anew, without --resume"
-        )
-    lengths = [f"{stage}.{key}" for key in LENGTHS]
-    if less := [told[key] for key in lengths if _less(now.get(key), then.get(key))]:
-        raise ConfigError(
-            f"{run.path} can be made longer, not shorter, for its schedule was made for the length (then -> now): "
-            f"{'; '.join(less)}. Undo it, or begin anew, without --resume"
-        )
-    return tuple(told.values())
-
-
-def _less(now: int | None, then: int | None) -> bool:
-    """None: no limit."""
-    return now is not None and (then is None or now < then)
-
-
-def _read_settings(run: RunFolder) -> Any:
-    path = run.path / "config.yaml"
-    if not path.is_file():
-        raise CheckpointError(f"{run.path} has no config.yaml, so what it was cannot be told; begin anew")
-    return _parsed(read_file(path), str(path))
-
-
-def _parsed(text: str, name: str) -> Any:
-    root, problems = parse(text, name)
-    if problems:
-        raise ConfigError(*problems)
-    return to_plain(root)
-
-
-def _flat(tree: Any, stage: str) -> dict[str, Any]:
-    """Settings by dotted key, those aside that are of other stages or are looked at in another way."""
-    flat: dict[str, Any] = {}
-
-    def walk(value: Any, path: tuple[str, ...]) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(inner, (*path, str(key)))
-        else:
-            flat[".".join(path)] = value
-
-    walk({key: value for key, value in tree.items() if key == stage or key not in ELSEWHERE}, ())
-    flat.pop("model.python", None)  # the code itself is compared
-    return flat
-
-
-def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return repr(settings[key]) if key in settings else "not said"
 
 
 # ---------------------------------------------------------------- checkpoints

@@ -104,14 +104,20 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> None:
         """Write a small text file of the run: beside its target, then renamed. Raises ResourceError."""
-        target = self.path / name
+        target, temporary = self.path / name, None
         try:
-            with NamedTemporaryFile("w", dir=self.path, prefix=f".{name}.", delete=False, encoding="utf-8") as file:
+            with NamedTemporaryFile(
+                "w", dir=self.path, prefix=f".{name}.", suffix=".tmp", delete=False, encoding="utf-8"
+            ) as file:
+                temporary = Path(file.name)
                 file.write(text)
-            Path(file.name).chmod(0o644)  # temporary files are private, a run's are not
-            Path(file.name).replace(target)
+            temporary.chmod(0o644)  # temporary files are private, a run's are not
+            temporary.replace(target)
         except OSError as error:
             raise ResourceError(f"cannot write {target}: {error.strerror or error}") from error
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
 
 
 def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:

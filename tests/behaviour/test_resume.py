@@ -299,6 +299,37 @@ def test_metrics_cut_in_the_middle_of_a_line_stay_lines(killed: Path) -> None:
         json.loads(line)
 
 
+def of_a_later_step(checkpoints: Path) -> int:
+    """As after a fall-back: best.pt is of a later step than the checkpoint, whose own best nothing will surpass."""
+    newest = lasts(checkpoints)[0]
+    last, best = load_checkpoint(newest), load_checkpoint(checkpoints / "best.pt")
+    assert best["step"] == last["resume"]["loop"]["loop"]["best_step"]
+    last["resume"]["loop"]["loop"]["best_value"] = 2.0  # of an accuracy
+    save_checkpoint(newest, last)
+    save_checkpoint(checkpoints / "best.pt", best | {"step": 54})
+    return int(best["step"])
+
+
+def test_best_weights_of_a_step_that_another_course_never_had_are_not_kept(killed: Path) -> None:
+    checkpoints = killed / "runs/tiny/1/checkpoints"
+    of_a_later_step(checkpoints)
+    answer = ft("train", "c.yaml", "--resume", "train.epochs=6", "train.patience=9", cwd=killed)
+    assert answer.code == 0, answer.err
+    assert "best.pt is of step 54, where this run may not come by again" in answer.err
+    best, last = load_checkpoint(checkpoints / "best.pt"), load_checkpoint(checkpoints / "last.pt")
+    assert best["step"] == last["resume"]["loop"]["loop"]["best_step"]
+    assert best["metrics"] == json.loads((killed / "runs/tiny/1/result.json").read_text())["metrics"]
+
+
+def test_the_same_course_finds_its_later_best_weights_again(killed: Path) -> None:
+    step = of_a_later_step(killed / "runs/tiny/1/checkpoints")
+    answer = ft("train", "c.yaml", "--resume", "train.log_every_steps=5", cwd=killed)
+    assert answer.code == 0, answer.err
+    assert "not bit-exact" not in answer.err
+    last = load_checkpoint(killed / "runs/tiny/1/checkpoints/last.pt")
+    assert last["resume"]["loop"]["loop"]["best_step"] == step
+
+
 # ---------------------------------------------------------------- locks and signals
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import subprocess
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +15,8 @@ import torch
 from command_line import FT, ft, write_config
 
 from ft.core.engine.checkpoint import load_checkpoint
+from ft.core.errors import ResourceError
+from ft.core.stages.runs import RunFolder
 
 TABLE: dict[str, Any] = {
     "name": "tiny",
@@ -109,3 +112,27 @@ def test_a_disk_that_takes_no_checkpoint_leaves_the_old_one(tmp_path: Path) -> N
     assert "MB are free" in done.stderr
     assert last.read_bytes() == before
     assert ft("train", "c.yaml", "--resume", "train.epochs=3", cwd=tmp_path).code == 0
+
+
+@pytest.mark.fault(14)
+def test_a_status_that_a_full_disk_does_not_take_either_hides_nothing(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml", {"train": {"epochs": 3}})
+    save, write, calls = torch.save, RunFolder.write, count(1)
+
+    def third_is_too_much(contents: Any, file: Any) -> None:
+        if next(calls) > 2:
+            raise OSError(28, "No space left on device")
+        save(contents, file)
+
+    def full(run: RunFolder, name: str, text: str) -> None:
+        if '"failed"' in text:
+            raise ResourceError(f"cannot write {name}: No space left on device")
+        write(run, name, text)
+
+    with patch.object(torch, "save", third_is_too_much), patch.object(RunFolder, "write", full):
+        answer = ft("train", "c.yaml", cwd=tmp_path)
+    assert answer.code == 6
+    assert "warning: cannot write status.json" in answer.err
+    assert "MB are free" in answer.errors[-1]
+    assert "it goes on with: " in answer.err
+    assert ft("train", "c.yaml", "--resume", cwd=tmp_path).code == 0

@@ -38,6 +38,8 @@ def test_no_error_of_ours_is_without_a_code() -> None:
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), 6, "smaller batch_size"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), 6, "smaller batch"),
         (Terminated(), 75, "terminated"),
+        (OSError(28, "No space left on device", "answers.csv"), 6, "cannot write answers.csv: No space left"),
+        (OSError(5, "Input/output error"), 1, "a bug in ft"),
         (ZeroDivisionError("oh"), 1, "a bug in ft"),
         (SystemExit(0), 2, "outside of ft"),
     ],

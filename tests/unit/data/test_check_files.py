@@ -48,6 +48,7 @@ def look_at_files(folder: Path, files: Mapping[str, bytes], settings: Mapping[st
     return check_dataset(dataset, INPUTS.validate_python({"x": settings}), OUTPUTS.validate_python({"y": CATEGORY}))
 
 
+@pytest.mark.fault(18)
 def test_pictures_that_show_nothing_or_cannot_be_read_are_named(tmp_path: Path) -> None:
     files = {f"{row}.png": picture(seed=row) for row in range(60)}
     files |= {

@@ -112,6 +112,19 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
     assert [it.name for it in tmp_path.iterdir()] == ["c.pt"]
 
 
+def test_the_first_checkpoint_on_a_full_disk_does_not_speak_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Any, __: Any) -> None:
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(module, "_free", lambda _: 0)
+    with pytest.raises(ResourceError, match="the disk is full") as error:
+        save_checkpoint(tmp_path / "c.pt", contents())
+    assert "earlier" not in str(error.value)
+
+
 def test_the_digest_sees_values_names_types_and_shapes_and_nothing_else() -> None:
     base = digest(contents())
     assert digest(dict(reversed(contents().items()))) != ""

@@ -104,3 +104,19 @@ def test_tensorboard_reads_back_every_number(tmp_path: Path) -> None:
     assert {"train/loss", "train/lr", "epoch/loss"} <= set(board.Tags()["scalars"])
     [text] = board.Tags()["tensors"]
     assert text.startswith("settings")
+
+
+@pytest.mark.fault(14)
+def test_a_full_disk_under_tensorboard_is_an_error_with_the_files_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = pytest.importorskip("tensorboard.summary.writer.record_writer")
+    board = BoardWriter(tmp_path / "board", "name: x\n")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records.RecordWriter, "write", full)
+    with pytest.raises(ResourceError, match=r"cannot write .*tfevents.*: No space left on device"):
+        drive(loop(epochs=1), board)
+    board.close()

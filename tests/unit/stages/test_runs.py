@@ -82,3 +82,12 @@ def test_a_metric_that_is_no_number_is_null_in_the_file_and_nan_again_when_read(
     assert math.isnan(status.metrics["auroc"])
     assert math.isnan(status.evaluations["test"]["auroc"])
     assert status.main_metrics == ["f1"]
+
+
+def test_what_cannot_be_written_leaves_nothing_half_written_behind(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "tiny", "train")
+    (run.path / "report.md").mkdir()
+    before = sorted(run.path.iterdir())
+    with pytest.raises(ResourceError, match=r"cannot write .*report\.md"):
+        run.write("report.md", "text")
+    assert sorted(run.path.iterdir()) == before
