@@ -29,9 +29,8 @@ _SECOND = _signed(0x94D049BB133111EB)
 
 def scramble(x: Tensor) -> Tensor:
     """x: int64, any shape -> int64 of that shape. One to one, and every bit of x moves about half of the result's."""
-    x = (x ^ _shift_right(x, 30)) * _FIRST
-    x = (x ^ _shift_right(x, 27)) * _SECOND
-    return x ^ _shift_right(x, 31)
+    x = _folded(x, 30).mul_(_FIRST)
+    return _folded(_folded(x, 27).mul_(_SECOND), 31)
 
 
 def keyed(numbers: Tensor, *key: int) -> Tensor:
@@ -53,9 +52,9 @@ def shuffled(n: int, *key: int) -> Tensor:
 
 def ordered(numbers: Tensor, *key: int) -> Tensor:
     """The rows of numbers, int64 (N,), in the order of the numbers' hashes under a key: int64 (N,)."""
-    hashes = keyed(numbers, *key).numpy()
-    return torch.from_numpy(hashes.argsort())  # NumPy's sort: 3 ms for 60,000, several times faster than torch's
+    return keyed(numbers, *key).argsort()
 
 
-def _shift_right(x: Tensor, bits: int) -> Tensor:
-    return (x >> bits) & ((1 << (64 - bits)) - 1)  # torch's shift carries the sign along: mask it away
+def _folded(x: Tensor, bits: int) -> Tensor:
+    """x ^ (x >> bits), a new tensor. torch's shift carries the sign along: it is masked away."""
+    return (x >> bits).bitwise_and_((1 << (64 - bits)) - 1).bitwise_xor_(x)

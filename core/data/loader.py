@@ -2,7 +2,8 @@
 
 No sampler and no worker processes: gathering 128 small pictures takes microseconds, and which rows make batch k of
 epoch e is a function of (seed, e, k). Columns that fit are kept on an accelerator whole, so that nothing is copied for
-each batch; those whose preparing never changes are prepared once. Files are read ahead by threads.
+each batch; those whose preparing never changes are prepared once (spans.py gathers them). Files are read ahead by
+threads.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from ft.core.data import packed
 from ft.core.data.augment import Draws
 from ft.core.data.columns.base import Column
 from ft.core.data.files import Files
 from ft.core.data.order import batches, bucketed, count_batches, longest_first, permutation
+from ft.core.data.spans import Spans
 from ft.core.data.stored import Rows, Stored
 
+INPUT, TARGET = "input", "target"  # which of the two a gathered column is: both may have one name
+LIMIT = 1 << 30  # bytes of a stored column: a larger one is gathered and prepared batch by batch, not kept twice
 RESIDENT_SHARE = 0.25  # of an accelerator's free memory: the rest is for the model
 READ_AHEAD = 2  # batches whose files are read while the model works on an earlier one
 
@@ -88,12 +91,13 @@ class Loader:
         for name, stored in examples.inputs.items():
             if not isinstance(stored, Tensor):
                 self._rows[name] = stored
-            elif columns[name].fixed and stored.nbytes < packed.LIMIT:
+            elif columns[name].fixed and stored.nbytes < LIMIT:
                 fixed[name] = columns[name].prepare(stored.to(self._home))
             else:
                 self._tensors[name] = stored.to(self._home)
-        self._fixed = packed.pack(fixed)
-        self._targets = packed.pack({name: stored.to(self._home) for name, stored in examples.targets.items()})
+        ready = {(INPUT, name): values for name, values in fixed.items()}
+        ready |= {(TARGET, name): stored.to(self._home) for name, stored in examples.targets.items()}
+        self._ready = Spans.of(ready, batch_size, self._home, device)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -104,14 +108,19 @@ class Loader:
 
         Raises DataError naming a file that cannot be read.
         """
-        cut = batches(self._order(epoch), self.batch_size, start, self.rank, self.world_size)
+        order, first = self._order(epoch), self._ready.first(start)
+        cut = self._cut(order, start)
+        ready = islice(self._ready.gather(self._cut(order, first)), start - first, None)
         if not any(isinstance(stored, Files) for stored in self._rows.values()):
             for rows in cut:
-                yield self._gather(rows, self._take_rows(rows), epoch)
+                yield self._gather(rows, self._take_rows(rows), next(ready), epoch)
             return
-        with closing(self._read_ahead(cut)) as ready:
-            for rows, taken in ready:
-                yield self._gather(rows, taken, epoch)
+        with closing(self._read_ahead(cut)) as read:
+            for rows, taken in read:
+                yield self._gather(rows, taken, next(ready), epoch)
+
+    def _cut(self, order: Tensor, start: int) -> Iterator[Tensor]:
+        return batches(order, self.batch_size, start, self.rank, self.world_size)
 
     def _order(self, epoch: int) -> Tensor:
         """int64 (N,), on the CPU."""
@@ -141,19 +150,21 @@ class Loader:
     def _take_rows(self, rows: Tensor) -> dict[str, Tensor]:
         return {name: stored.take(rows) for name, stored in self._rows.items()}
 
-    def _gather(self, rows: Tensor, taken: Mapping[str, Tensor], epoch: int) -> Batch:
-        """rows: int64 (B,) on the CPU. taken: their values in the columns that are no tensors."""
-        at = rows.to(self._home, non_blocking=True)
-        draws = Draws(self.seed, epoch, rows, self.device) if self._draws else None
-        found = self._take_packed(self._fixed, at)
-        targets = self._take_packed(self._targets, at)
-        for name, values in (*taken.items(), *((name, s.index_select(0, at)) for name, s in self._tensors.items())):
-            found[name] = self.columns[name].prepare(values.to(self.device, non_blocking=True), draws)
-        inputs = {name: self._arrange(found[name]) for name in self.examples.inputs}
-        return Batch(inputs, {name: targets[name] for name in self.examples.targets}, rows)
-
-    def _take_packed(self, blocks: Sequence[packed.Packed], at: Tensor) -> dict[str, Tensor]:
-        return {name: values for block in blocks for name, values in block.gather(at, self.device).items()}
+    def _gather(
+        self, rows: Tensor, taken: Mapping[str, Tensor], ready: Mapping[tuple[str, str], Tensor], epoch: int
+    ) -> Batch:
+        """rows: int64 (B,) on the CPU. taken: their values in the columns that are no tensors. ready: what is fixed."""
+        found: dict[str, Tensor] = {}
+        if taken or self._tensors:
+            draws = Draws(self.seed, epoch, rows, self.device) if self._draws else None
+            at = rows.to(self._home, non_blocking=True)
+            tensors = {name: stored.index_select(0, at) for name, stored in self._tensors.items()}
+            for name, values in (*taken.items(), *tensors.items()):
+                found[name] = self.columns[name].prepare(values.to(self.device, non_blocking=True), draws)
+        inputs = {
+            name: self._arrange(found[name] if name in found else ready[INPUT, name]) for name in self.examples.inputs
+        }
+        return Batch(inputs, {name: ready[TARGET, name] for name in self.examples.targets}, rows)
 
     def _arrange(self, prepared: Tensor) -> Tensor:
         return prepared.contiguous(memory_format=self.memory_format) if prepared.ndim == 4 else prepared

@@ -53,4 +53,5 @@ def batches(order: Tensor, batch_size: int, start: int = 0, rank: int = 0, world
     """
     together = batch_size * world_size
     for first in range(start * together, len(order), together):
-        yield order[first : first + together].tensor_split(world_size)[rank]
+        whole = order[first : first + together]
+        yield whole if world_size == 1 else whole.tensor_split(world_size)[rank]

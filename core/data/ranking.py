@@ -1,10 +1,10 @@
 """Batches for a ranking: in training each choice among items drawn for it or among all, in evaluation among all items.
 
 Drawn items are a hash of (seed, epoch, example, place), uniform over all items: the same whatever the batch, machine or
-resume. One that the user chose in training says nothing against it and is marked, not drawn again, so that a batch has
-one shape. Evaluation ranks every item of training that the user had not chosen before (Krichene and Rendle 2020, "On
-Sampled Metrics for Item Recommendation", on why not among drawn ones); an item that training never had is a miss, and
-counted as one that was to be found.
+resume. One that the user chose in training says nothing against it and is marked, not drawn again, so that a batch
+has one shape. Evaluation ranks every item of training that the user had not chosen before (Krichene and Rendle 2020,
+"On Sampled Metrics for Item Recommendation", on why not among drawn ones); an item that training never had is a miss,
+and counted as one that was to be found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ft.core.data.catalog_fit import first_rows
 from ft.core.data.columns.base import Column
 from ft.core.data.loader import Batch, Examples
 from ft.core.data.order import batches, count_batches, permutation
-from ft.core.data.stored import Stored, take
+from ft.core.data.stored import Ragged, Stored, take
 from ft.core.data.table import SPLITS
 from ft.core.errors import DataError
 
@@ -74,7 +74,10 @@ class RankingLoader:
         self._shelf = Items(catalog, columns, device)
         if train:
             self._rows = self._items.nonzero()[:, 0]  # (M,) of the examples
-            self._taken = PairSet(catalog.seen_in("train"), catalog.pair_limit)
+            if negatives == "all":
+                self._marks = Marks(catalog.seen["train"], catalog.item_count)
+            else:
+                self._taken = PairSet(catalog.seen_in("train"), catalog.pair_limit)
         else:
             self._judged = Judged.of(catalog, self._users, self._items, split)
             self._first = first_rows(self._users, catalog.user_count + 1)  # (U + 1,)
@@ -98,7 +101,7 @@ class RankingLoader:
         draws = Draws(self.seed, epoch, rows, self.device) if self._left_changes else None
         inputs = self._left(rows, draws)
         if self.negatives == "all":
-            items, targets = self._every_item(rows, epoch), self._targets_of_all(rows)
+            items, targets = self._every_item(rows, epoch), self._marks.of(self._users[rows], self._items[rows])
         else:
             items, targets = self._drawn_items(rows, epoch, self.negatives)
         return Batch(inputs | items, {self.output_name: targets.to(self.device)}, rows)
@@ -122,13 +125,6 @@ class RankingLoader:
             return self._all
         own = rows[:1] * self.catalog.item_count + torch.arange(self.catalog.item_count)
         return self._shelf.all(Draws(self.seed, epoch, own, self.device))
-
-    def _targets_of_all(self, rows: Tensor) -> Tensor:
-        """int8 (B, I): the chosen item, and as not to be looked at the others that its user chose in training."""
-        taken = self.catalog.seen["train"].take(self._users[rows])  # (B, T), 0 where there is none
-        targets = torch.zeros(len(rows), self.catalog.item_count + 1, dtype=torch.int8)
-        targets.scatter_(1, taken, IGNORED).scatter_(1, self._items[rows, None], CHOSEN)
-        return targets[:, 1:]  # without the unknown one
 
     def _judge(self, places: Tensor) -> Batch:
         """places: int64 (B,) of the judged users, one after another."""
@@ -191,6 +187,30 @@ def draw_items(examples: Tensor, count: int, item_count: int, seed: int, epoch: 
     bits = hashing.scramble(keys[:, None] + torch.arange(1, words + 1) * hashing.GOLDEN)  # (B, words)
     halves = bits.view(torch.int32)[:, :count].long() & 0xFFFFFFFF  # (B, count)
     return (halves * item_count >> 32) + 1  # uneven by less than item_count / 2**32
+
+
+class Marks:
+    """For choices among all items: the chosen one, and as not to be looked at the others that its user chose.
+
+    Every user's marks lie ready where there is room for them, so that a batch copies rows.
+    """
+
+    def __init__(self, seen: Ragged, item_count: int) -> None:
+        """seen: item codes by user code, of training; nothing for unknown users."""
+        self._seen, self._count = seen, item_count
+        users = torch.arange(len(seen))
+        self._ready = self._made(users) if len(seen) * item_count <= 1 << TABLE_BITS else None
+
+    def of(self, users: Tensor, items: Tensor) -> Tensor:
+        """users, items: codes, int64 (B,), each pair chosen -> int8 (B, I)."""
+        marks = self._made(users) if self._ready is None else self._ready.index_select(0, users)
+        return marks.scatter_(1, items[:, None] - 1, CHOSEN)
+
+    def _made(self, users: Tensor) -> Tensor:
+        """All that these users chose, as not to be looked at: int8 (B, I)."""
+        marks = torch.zeros(len(users), self._count + 1, dtype=torch.int8)
+        marks.scatter_(1, self._seen.take(users), IGNORED)  # code 0 where a row is filled up
+        return marks[:, 1:].contiguous()
 
 
 class PairSet:

@@ -70,8 +70,8 @@ class NumberHead:
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
         """raw: (B, 1). targets: float (B,), the user's units. -> scalar float32, normalised units."""
-        answers = raw[:, 0].float()  # (B,)
-        wanted = (targets.float() - self._mean) / self._std  # (B,)
+        answers = raw.squeeze(1).float()  # (B,): a view both ways, where raw[:, 0] has a copy for its gradient
+        wanted = (targets.float() - self._mean).div_(self._std)  # (B,)
         match self._loss:
             case "mse":
                 return functional.mse_loss(answers, wanted, reduction="sum")

@@ -23,9 +23,10 @@ PAIRS_AT_ONCE = 4_000_000  # scores compared in one piece: 16 MB
 
 
 class RankingHead:
-    """Raw is (B, C), a score per item. Targets are int (B, C): 1 chosen, 0 candidate, -1 not to be looked at.
+    """Raw is (B, C), a score per item. Targets are marks (B, C): 1 chosen, 0 candidate, -1 not to be looked at.
 
-    A column more, (B, C + 1), says as -n that n chosen items are none of the C: the metrics count them as missed.
+    Their type says which there are: int8, in training, has one chosen item in every row; int16, in judging, any number.
+    A column more, int16 (B, C + 1), says as -n that n chosen items are none of the C: the metrics count them as missed.
     ks: how many of the first items the metrics look at.
     """
 
@@ -58,12 +59,16 @@ class RankingHead:
         return cls(name, loss=settings.loss, weight=settings.weight, ks=asked_k(asked))
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
-        """raw: (B, C). targets: as above. -> scalar float32, summed over the chosen items."""
-        scores, (targets, _) = raw.float(), split_targets(targets, raw.shape[1])
-        return _softmax_sum(scores, targets) if self._loss == "softmax" else _bpr_sum(scores, targets)
+        """raw: (B, C). targets: as above. -> scalar float32, summed over the chosen items. No host sync for int8."""
+        scores, (marks, _) = raw.float(), split_targets(targets, raw.shape[1])
+        if self._loss == "bpr":
+            return _bpr_sum(scores, marks)
+        return _softmax_of_one(scores, marks) if marks.dtype == torch.int8 else _softmax_sum(scores, marks)
 
     def denominator(self, targets: Tensor) -> Tensor:
         """How many of the ranked items were chosen."""
+        if targets.dtype == torch.int8:
+            return torch.full((), len(targets), dtype=torch.float32, device=targets.device)
         return (targets == 1).sum(dtype=torch.float32)
 
     def decode(self, raw: Tensor) -> Decoded:
@@ -83,21 +88,32 @@ class RankingHead:
         return "min" if metric == "loss" else "max"
 
 
-def _softmax_sum(scores: Tensor, targets: Tensor) -> Tensor:
+def _softmax_of_one(scores: Tensor, marks: Tensor) -> Tensor:
+    """The cross-entropy of each row's chosen item among all that are not ruled out.
+
+    Those are overwritten behind autograd's back: their probability is 0, and so is their gradient, without a pass over
+    all scores that makes it so.
+    """
+    among = scores.clone()
+    among.detach().masked_fill_(marks < 0, torch.finfo(scores.dtype).min)
+    return functional.cross_entropy(among, marks.max(dim=1).indices, reduction="sum")
+
+
+def _softmax_sum(scores: Tensor, marks: Tensor) -> Tensor:
     """Of each chosen item -log(e^s / (e^s + the candidates' sum)), which is softplus(log of that sum - s)."""
     least = torch.finfo(scores.dtype).min  # not -inf: a row without candidates would have NaN gradients
-    candidates = scores.masked_fill(targets != 0, least).logsumexp(dim=1, keepdim=True)  # (B, 1)
-    losses = functional.softplus(candidates - scores)  # (B, C)
-    return torch.where(targets == 1, losses, 0.0).sum()
+    candidates = scores.masked_fill(marks != 0, least).logsumexp(dim=1)  # (B,)
+    rows, columns = (marks == 1).nonzero(as_tuple=True)  # (P,), (P,)
+    return functional.softplus(candidates[rows] - scores[rows, columns]).sum()
 
 
-def _bpr_sum(scores: Tensor, targets: Tensor) -> Tensor:
+def _bpr_sum(scores: Tensor, marks: Tensor) -> Tensor:
     """Of each chosen item the mean over its row's candidates of -log sigmoid(s - candidate).
 
     Costs the chosen items times C, in pieces; and one host sync, to find them.
     """
-    rows, columns = (targets == 1).nonzero(as_tuple=True)  # (P,), (P,)
-    candidates = targets == 0
+    rows, columns = (marks == 1).nonzero(as_tuple=True)  # (P,), (P,)
+    candidates = marks == 0
     shares = candidates / candidates.sum(dim=1, keepdim=True).clamp(min=1)  # (B, C), a row sums to 1 or 0
     chosen, piece = scores[rows, columns], max(1, PAIRS_AT_ONCE // scores.shape[1])
     total = scores.new_zeros(())

@@ -112,7 +112,7 @@ def _regression(data: Data, device: torch.device) -> Losses:
 
     def loss_of(module: nn.Module, rows: Tensor) -> Tensor:
         (raw,) = module(**{name: values[rows] for name, values in inputs.items()}).values()
-        return mse_loss(raw[:, 0], targets[rows])
+        return mse_loss(raw.squeeze(1), targets[rows])
 
     return loss_of
 
@@ -121,20 +121,21 @@ def _ranking(data: Data, catalog: Catalog, device: torch.device) -> Losses:
     (settings,) = data.output_settings.values()
     examples = data.examples["train"]
     users, items = (codes.to(device) for codes in catalog.choices(examples))
+    items = items - 1  # no film of MovieLens is unknown: so there is no column for that
     everyone = torch.arange(len(users))
     left = {n: data.inputs[n].prepare(take(examples.inputs[n], everyone).to(device)) for n in catalog.user_inputs}
-    shelf = Items(catalog, data.inputs, device).take(torch.arange(catalog.item_count + 1, device=device))
-    chosen = torch.zeros(catalog.user_count + 1, catalog.item_count + 1, dtype=torch.bool, device=device)
+    shelf = Items(catalog, data.inputs, device).take(torch.arange(1, catalog.item_count + 1, device=device))
+    chosen = torch.zeros(catalog.user_count + 1, catalog.item_count, dtype=torch.bool, device=device)
     chosen[users, items] = True
 
     def loss_among_all(module: nn.Module, rows: Tensor) -> Tensor:
-        sides, own = {name: values[rows] for name, values in left.items()}, items[rows, None] - 1
-        (raw,) = module(**sides, **{name: values[None, 1:] for name, values in shelf.items()}).values()
-        others = chosen[users[rows], 1:].scatter(1, own, False)
-        return cross_entropy(raw.masked_fill(others, float("-inf")), own[:, 0])
+        sides, own = {name: values[rows] for name, values in left.items()}, items[rows, None]
+        (raw,) = module(**sides, **{name: values[None] for name, values in shelf.items()}).values()
+        raw.masked_fill_(chosen[users[rows]].scatter_(1, own, False), float("-inf"))
+        return cross_entropy(raw, own[:, 0])
 
     def loss_among_drawn(module: nn.Module, rows: Tensor) -> Tensor:
-        drawn = torch.randint(1, catalog.item_count + 1, (len(rows), settings.negatives), device=device)
+        drawn = torch.randint(catalog.item_count, (len(rows), settings.negatives), device=device)
         codes = torch.cat([items[rows, None], drawn], dim=1)  # (B, 1 + N)
         sides = {name: values[rows] for name, values in left.items()}
         (raw,) = module(**sides, **{name: values[codes] for name, values in shelf.items()}).values()

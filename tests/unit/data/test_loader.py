@@ -17,7 +17,6 @@ from ft.core.config.schema import (
     TextInput,
     VectorInput,
 )
-from ft.core.data import packed
 from ft.core.data.augment import Draws
 from ft.core.data.columns import Column, fit_column
 from ft.core.data.loader import Examples, Loader
@@ -165,12 +164,36 @@ def test_what_never_changes_is_prepared_once_and_what_is_too_large_is_not(monkey
     counted = {name: CountingColumn(column) for name, column in columns.items()}
     plain = list(Loader(examples, counted, CPU, batch_size=8).epoch(0))
     assert {column.calls for column in counted.values()} == {1}
-    monkeypatch.setattr(packed, "LIMIT", 0)
+    monkeypatch.setattr("ft.core.data.loader.LIMIT", 0)
     one_by_one = list(Loader(examples, counted, CPU, batch_size=8).epoch(0))
     assert {column.calls for column in counted.values()} == {1 + 5}, "five batches of eight"
     for a, b in zip(plain, one_by_one, strict=True):
         for name, found in a.inputs.items():
             assert torch.equal(found, b.inputs[name])
+
+
+@pytest.mark.parametrize("start", [1, 3, 4, 7])
+def test_a_resumed_epoch_has_its_batches_at_the_same_places_in_memory(
+    start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a vector begins within a cache line decides the last bits of some kernels."""
+    monkeypatch.setattr("ft.core.data.spans.MOST_BATCHES", 3)
+    examples, columns = table()
+    loader = Loader(examples, columns, CPU, batch_size=5, shuffle=True)
+    for whole, resumed in zip(list(loader.epoch(2))[start:], loader.epoch(2, start), strict=True):
+        assert torch.equal(resumed.examples, whole.examples)
+        for one, other in ((resumed.inputs, whole.inputs), (resumed.targets, whole.targets)):
+            for name, values in one.items():
+                assert torch.equal(values, other[name]), name
+                assert values.storage_offset() == other[name].storage_offset(), name
+
+
+def test_an_input_and_a_target_of_one_name_stay_apart() -> None:
+    examples, columns = table()
+    both = Examples(examples.inputs, {"age": torch.arange(37)}, None, 37)
+    for batch in Loader(both, columns, CPU, batch_size=8, shuffle=True).epoch(0):
+        assert torch.equal(batch.targets["age"], batch.examples)
+        assert batch.inputs["age"].is_floating_point()
 
 
 class CountingColumn:

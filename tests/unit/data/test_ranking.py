@@ -96,7 +96,11 @@ def test_an_augmented_item_is_changed_for_each_candidate_anew(catalog: Catalog, 
     assert torch.equal(again.inputs["year"] - years[again.inputs["what"]], noise[2])
 
 
-def test_among_all_items_a_choice_meets_every_item_but_what_its_user_chose_too(catalog: Catalog, examples: Any) -> None:
+@pytest.mark.parametrize("room", [24, 0], ids=["every user's marks ready", "made for each batch"])
+def test_among_all_items_a_choice_meets_every_item_but_what_its_user_chose_too(
+    catalog: Catalog, examples: Any, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ft.core.data.ranking.TABLE_BITS", room)
     choices = pairs(examples["train"])
     known = {(user, item) for user, item in choices if user and item}
     years = catalog.items["year"]

@@ -22,9 +22,9 @@ both = pytest.mark.parametrize("loss", ["softmax", "bpr"])
 
 
 def batch(users: int = 9, items: int = 12) -> tuple[Tensor, Tensor]:
-    """raw (B, C) and targets int8 (B, C) in -1, 0, 1, with a row without chosen and one without candidates."""
+    """raw (B, C) and targets int16 (B, C) in -1, 0, 1, with a row without chosen and one without candidates."""
     random = torch.Generator().manual_seed(users)
-    targets = torch.randint(-1, 2, (users, items), generator=random).to(torch.int8)
+    targets = torch.randint(-1, 2, (users, items), generator=random).to(torch.int16)
     targets[0], targets[-1] = 0, 1
     return 3 * torch.randn(users, items, generator=random), targets
 
@@ -52,6 +52,35 @@ def test_the_loss_and_its_gradient_are_those_of_the_formula(loss: Loss, users: i
     found.backward()
     want.backward()
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+@both
+@given(users=st.integers(2, 9), items=st.integers(1, 12))
+def test_one_chosen_item_a_row_has_the_loss_and_the_gradient_of_the_formula(loss: Loss, users: int, items: int) -> None:
+    """The targets of training, with a row that has nothing but its chosen item."""
+    raw, targets = batch(users, items)
+    targets = targets.clamp(max=0)
+    targets[-1] = -1
+    targets[torch.arange(users), torch.randint(items, (users,), generator=torch.Generator().manual_seed(items))] = 1
+    head, training = RankingHead("film", loss=loss), targets.to(torch.int8)
+    spoilt = raw.masked_fill(targets == -1, float("nan"))  # what is not to be looked at
+    ours, theirs = (raw if loss == "bpr" else spoilt).clone().requires_grad_(), raw.clone().requires_grad_()
+    found, want = head.loss_sum(ours, training), written_out(loss, theirs, targets)
+    assert found.item() == pytest.approx(want.item(), rel=1e-5, abs=1e-5)
+    found.backward()
+    want.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+    assert float(head.denominator(training)) == users
+
+
+@both
+def test_the_loss_changes_no_score(loss: Loss) -> None:
+    raw, _ = batch()
+    targets = torch.zeros(raw.shape, dtype=torch.int8)
+    targets[:, 0], targets[:, 1] = 1, -1
+    before = raw.clone()
+    RankingHead("film", loss=loss).loss_sum(raw, targets)
+    assert torch.equal(raw, before)
 
 
 @both
@@ -112,7 +141,7 @@ def test_every_promised_metric_is_reported_and_has_a_direction() -> None:
 @both
 def test_choices_beside_the_ranked_items_have_no_loss(loss: Loss) -> None:
     raw, targets = batch()
-    wider = torch.cat([targets, torch.full((len(targets), 1), -1, dtype=torch.int8)], dim=1)
+    wider = torch.cat([targets, torch.full((len(targets), 1), -1, dtype=torch.int16)], dim=1)
     head = RankingHead("film", loss=loss)
     assert torch.equal(head.loss_sum(raw, wider), head.loss_sum(raw, targets))
     assert torch.equal(head.denominator(wider), head.denominator(targets))
