@@ -217,7 +217,7 @@ class Parts:
         if not unknown:
             nothing = "nothing is left over" if but else f"no layer comes before {wanted[0]}"
             return Problem(f"{what}: {pattern}: {nothing}", path)
-        hint = did_you_mean(unknown[0], [unit.name for unit in self.units])
+        hint = did_you_mean(unknown[0], [*(unit.name for unit in self.units), *((HEAD, BODY) if self._heads else ())])
         told = ", ".join(unknown) if unknown == wanted and not (until or but) else f"{pattern}: {', '.join(unknown)}"
         verb = "match" if len(unknown) > 1 else "matches"
         return Problem(f"{what}: {told} {verb} no layer and no parameter{hint}", path)
