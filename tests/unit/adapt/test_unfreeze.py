@@ -279,3 +279,26 @@ def test_a_part_of_a_frozen_layer_joins_alone() -> None:
     frozen.train_mode()
     assert (net[0][1].training, net[0][0].training) == (True, False)
     assert set(frozen.tensors()) == {"0.0.weight", "0.0.bias"}
+
+
+OPTIMIZERS = [
+    name
+    for name, cls in vars(torch.optim).items()
+    if isinstance(cls, type) and name not in ("LBFGS", "SparseAdam", "Optimizer", "Muon")
+]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_passes_by_what_waits_and_takes_it_up_later(name: str) -> None:
+    waiting, learning = nn.Linear(3, 3), nn.Linear(3, 3)
+    decay = {"weight_decay": 0.0 if name == "Rprop" else 0.5}  # which has none
+    groups = [{"params": list(part.parameters()), **decay} for part in (learning, waiting)]
+    optimizer = make_optimizer(name, groups, 0.1, CPU)
+    before = copy.deepcopy(waiting)
+    waiting.requires_grad_(False)
+    for step in range(4):
+        waiting.requires_grad_(step > 1)
+        optimizer.zero_grad()
+        waiting(learning(torch.ones(2, 3))).square().sum().backward()
+        optimizer.step()
+        assert torch.equal(waiting.weight, before.weight) == (step < 2)
