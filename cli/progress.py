@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from ft.core.engine.events import EpochEnded, Event, Finished, Halved, Logged, Started, Stepped, Validated
+from ft.core.engine.events import EpochEnded, Event, Finished, Halved, Logged, Started, Stepped, Unfrozen, Validated
 from ft.core.report.text import duration, number
 from ft.core.stages.notices import Notice
 
@@ -54,6 +54,9 @@ class Progress:
                 self._validated = event
             case EpochEnded():
                 self._epoch(event)
+            case Unfrozen():
+                told = f"epoch {event.epoch:>{len(str(self._epochs))}}/{self._epochs}  now learns"
+                self._line(f"  {told}: {', '.join(event.units)} ({event.values:,} values)")
             case Halved():
                 self._halved(event)
             case Finished():

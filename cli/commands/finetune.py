@@ -30,7 +30,10 @@ def finetune(
     words: Words = None,
     freeze: Annotated[
         list[str] | None,
-        typer.Option("--freeze", help="Units that do not learn: 0,1,2 or 0-2, names, globs; ft layers shows them."),
+        typer.Option(
+            "--freeze",
+            help="What does not learn: 0,1,2 or 0-2, names, globs, until:NAME, all but NAME; ft layers shows them.",
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
@@ -90,7 +93,9 @@ def _as_list(patterns: list[str]) -> str:
     """The patterns as a YAML list. A comma parts patterns on the line; a number stays a number."""
     import json
 
-    parts = [part.strip() for pattern in patterns for part in pattern.split(",") if part.strip()]
+    from ft.core.config.patterns import split_text
+
+    parts = [part for pattern in patterns for part in split_text(pattern)]
     if not parts:
         raise ConfigError("--freeze names no unit; ft layers shows their numbers and names")
     return json.dumps([int(part) if part.isdecimal() else part for part in parts])

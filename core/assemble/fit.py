@@ -10,7 +10,8 @@ from functools import partial
 
 import torch
 
-from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode
+from ft.core.adapt.proof import digests
+from ft.core.assemble.learning import Learning, what_learns
 from ft.core.assemble.parts import (
     SMOKE_BATCHES,
     BatchLoader,
@@ -35,19 +36,19 @@ from ft.core.engine.state import LoopSettings
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
-from ft.core.optim.groups import parameter_groups
 from ft.core.optim.optimizers import make_optimizer
 from ft.core.optim.schedules import Schedule, make_schedule
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A training, ready to run."""
+    """A training, ready to run. still: SHA-256 of each tensor that is frozen at first, as it was."""
 
     loop: Loop
     network: Network
     heads: dict[str, Head]
-    freeze: FreezeReport | None
+    learning: Learning
+    still: dict[str, str]
     warnings: tuple[str, ...]
 
 
@@ -69,14 +70,15 @@ def build_fit(
     examples = len(data.examples["train"])
     check_batch_size(settings, stage, examples)
     _check_micro_batch(settings, stage, data)
-    frozen = _freeze(settings, network)
-    train_mode = partial(set_train_mode, network.module, frozen.modules if frozen else ())
-    _check_last_batch(settings, stage, examples, network, data.inputs, train_mode)
+    learning = what_learns(settings, stage, network)
+    still = digests(network.module, learning.frozen.tensors())
+    at_last = partial(learning.frozen.train_mode, at_last=True)
+    _check_last_batch(settings, stage, examples, network, data.inputs, at_last)
     balance = _balance(settings, stage, heads, machine)
     loader, validation = _fit_loaders(experiment, settings, data, network, machine, smoke=smoke)
     if smoke:
         settings = settings.model_copy(update={"epochs": 1, "max_steps": None})
-    groups = parameter_groups(network.module, settings.weight_decay, settings.weight_decay_on)
+    groups = list(learning.groups)
     if balance is not None:
         groups.append({"params": [("balance.log_variances", balance.log_variances)], "weight_decay": 0.0})
     optimizer = make_optimizer(settings.optimizer, groups, settings.lr, machine.device, (stage, "optimizer"))
@@ -91,13 +93,14 @@ def build_fit(
         optimizer,
         schedule,
         machine.precision,
-        train_mode=train_mode,
+        train_mode=learning.frozen.train_mode,
         ema=ema,
         shipped=replace(network, module=ema.module) if ema else None,
         balance=balance,
         name_example=partial(_name_example, data.examples["train"].names),
+        enter=learning.frozen.enter,
     )
-    return Fit(loop, network, heads, frozen, () if smoke else _warnings(settings, stage, loop))
+    return Fit(loop, network, heads, learning, still, () if smoke else _warnings(settings, stage, loop))
 
 
 def _name_example(names: Sequence[str] | None, row: int) -> str:
@@ -174,12 +177,6 @@ def _schedule(settings: TrainSection, stage: str, batches_per_epoch: int, *, val
             Problem("plateau needs a validation split; set data.split.val, e.g. 0.1", (stage, "schedule"))
         )
     return schedule
-
-
-def _freeze(settings: TrainSection, network: Network) -> FreezeReport | None:
-    if not isinstance(settings, FinetuneSection) or (not settings.freeze and settings.freeze != 0):
-        return None
-    return freeze(network.units, network.module, settings.freeze)
 
 
 def _loop_settings(settings: TrainSection, stage: str, heads: Mapping[str, Head], *, validated: bool) -> LoopSettings:

@@ -17,7 +17,9 @@ _EITHER = {
     "warmup_epochs": "warmup_steps",
     "validate_every_steps": "validate_every_epochs",
     "validate_every_epochs": "validate_every_steps",
+    "layer_decay": "layer_lr",
 }
+_OWN = ("lr", "layer_lr")  # rates: lr becomes a tenth, and train's by layer may name what is frozen here
 
 
 def inherit(root: Node) -> Node:
@@ -37,7 +39,7 @@ def _with_settings(root: Node, stage: str, settings: dict[str, Node]) -> Node:
 
 def _finetune(own: dict[str, Node], train: dict[str, Node]) -> dict[str, Node]:
     given = {key for key, item in own.items() if item.value is not None}
-    taken = {key: item for key, item in train.items() if key != "lr" and _EITHER.get(key) not in given}
+    taken = {key: item for key, item in train.items() if key not in _OWN and _EITHER.get(key) not in given}
     settings = {**taken, **own}
     for key in {"optimizer", "schedule"} & given & set(train):
         settings[key] = _with_arguments(own[key], train[key])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Stepped, Stopped, Validated
+from ft.core.engine.events import EpochEnded, Event, Finished, Logged, Stepped, Stopped, Unfrozen, Validated
 from ft.core.engine.loop import Loop
 from ft.core.engine.saving import Saver
 from ft.core.engine.state import LoopState
@@ -66,6 +66,9 @@ def metrics_row(event: Event) -> dict[str, Any] | None:
                 "lr": event.lr,
                 "examples_per_s": round(event.examples_per_s, 1),
             }
+        case Unfrozen():
+            units, values = list(event.units), event.values
+            return {"event": "unfrozen", "step": event.step, "epoch": event.epoch, "units": units, "values": values}
         case Validated():
             return {"event": "validation", "step": event.step, "epoch": event.epoch, **event.metrics}
         case EpochEnded():

@@ -23,6 +23,16 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Unfrozen:
+    """An epoch begins, and with it these units begin to learn. values: how many of theirs were frozen until now."""
+
+    step: int
+    epoch: int
+    units: tuple[str, ...]
+    values: int
+
+
+@dataclass(frozen=True)
 class Stepped:
     """One optimizer step was taken. Costs no host sync: the loss stays on the device until `Logged`."""
 
@@ -106,4 +116,4 @@ class Finished:
     best_value: float | None
 
 
-Event = Started | Stepped | Logged | Validated | EpochEnded | Halved | Stopped | Finished
+Event = Started | Unfrozen | Stepped | Logged | Validated | EpochEnded | Halved | Stopped | Finished

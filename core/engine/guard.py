@@ -96,6 +96,12 @@ class Guard:
         self._skips.copy_(state["skips"])
 
 
+def all_finite(values: Sequence[Tensor]) -> bool:
+    """Whether every floating-point value of these tensors is. One host sync."""
+    checks = [value.isfinite().all() for value in values if value.is_floating_point()]
+    return not checks or bool(torch.stack(checks).all().item())
+
+
 def total_norm(gradients: Sequence[Tensor]) -> Tensor:
     """The 2-norm of all gradients as one vector, a float scalar on their device. NaN or Inf if any value is.
 

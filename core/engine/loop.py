@@ -16,14 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ft.core.engine import events
 from ft.core.engine.balance import Balance
 from ft.core.engine.blame import culprits, tell_culprits
 from ft.core.engine.ema import Ema
 from ft.core.engine.evaluate import evaluate
 from ft.core.engine.events import EpochEnded, Event, Finished, Halved, Logged, Started, Stepped, Stopped, Validated
-from ft.core.engine.guard import MOST_SKIPS, Guard
+from ft.core.engine.guard import MOST_SKIPS, Guard, all_finite
 from ft.core.engine.micro import halved
-from ft.core.engine.protocols import Batch, Head, Loader, Network, Schedule
+from ft.core.engine.protocols import Batch, Head, Joining, Loader, Network, Schedule
 from ft.core.engine.state import LogWindow, LoopSettings, LoopState, Stopwatch, is_better, on_device
 from ft.core.engine.step import train_step
 from ft.core.errors import DivergedError
@@ -37,7 +38,7 @@ class Loop:
     train_mode: puts the module into training mode, frozen parts excepted; called again after every validation.
     validation: its loader, or None. ema: averaged weights; shipped: the network that holds them, which is validated
     and saved in place of the live one. balance: learned weights of several losses. name_example: what the user calls a
-    row of the training split.
+    row of the training split. enter: lets learn what learns in an epoch, counted from 1, and says what begins to.
     """
 
     def __init__(
@@ -55,10 +56,11 @@ class Loop:
         shipped: Network | None = None,
         balance: Balance | None = None,
         name_example: Callable[[int], str] = str,
+        enter: Callable[[int], Joining | None] = lambda _: None,
     ) -> None:
         self.settings, self.network, self.heads = settings, network, heads
         self.shipped = network if shipped is None else shipped
-        self.loader, self.validation = loader, validation
+        self.loader, self.validation, self.enter = loader, validation, enter
         self.optimizer, self.schedule, self.precision = optimizer, schedule, precision
         self.train_mode, self.ema, self.balance, self.name_example = train_mode, ema, balance, name_example
         self.state = LoopState(micro_batch=settings.micro_batch)
@@ -95,6 +97,7 @@ class Loop:
         """
         state = self.state
         self._stopping = False
+        self.enter(max(1, state.entered_epoch))
         self.train_mode()
         self.guard.begin(state.step)
         self._log.watch.restart()
@@ -112,6 +115,8 @@ class Loop:
                     yield validated
             elif self.epoch_is_complete:
                 yield self._end_epoch()
+            elif (unfrozen := self._begin_epoch()) is not None:
+                yield unfrozen
             else:
                 yield self._step()
         self._check_weights()
@@ -170,6 +175,16 @@ class Loop:
         return step % self.settings.log_every_steps == 0 or step >= self.total_steps or self.epoch_is_complete
 
     # ------------------------------------------------------------ actions
+
+    def _begin_epoch(self) -> Event | None:
+        """Before the first step of an epoch: what begins to learn with it, if anything does."""
+        epoch = self.state.epoch + 1
+        if self.state.entered_epoch == epoch:
+            return None
+        self.state.entered_epoch = epoch
+        joining = self.enter(epoch)
+        self.train_mode()
+        return None if joining is None else events.Unfrozen(self.state.step, epoch, joining.units, joining.values)
 
     def _step(self) -> Stepped | Halved:
         state, settings = self.state, self.settings
@@ -254,10 +269,8 @@ class Loop:
 
     def _check_weights(self) -> None:
         """One host sync. The last update of an epoch has no later loss to show what it did."""
-        values = [value for value in self.network.module.state_dict().values() if value.is_floating_point()]
-        if self.balance is not None:
-            values.append(self.balance.log_variances)
-        if values and not torch.stack([value.isfinite().all() for value in values]).all().item():
+        learned = [] if self.balance is None else [self.balance.log_variances]
+        if not all_finite([*self.network.module.state_dict().values(), *learned]):
             raise self._diverged(f"the weights became NaN or infinite by step {self.state.step}")
 
     def _broken(self, step: int) -> DivergedError:

@@ -43,6 +43,7 @@ class LoopState:
     logged_step: int = 0  # the step at which the last log line was written
     validated_step: int = 0  # the step at which validation last ran
     micro_batch: int | None = None  # most examples in one forward pass
+    entered_epoch: int = 0  # the epoch, counted from 1, that was last begun
     best_value: float | None = None
     best_epoch: int | None = None
     best_step: int | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ft.core.metrics.scores import Scores
 from ft.core.report.classes import class_table, confusion
 from ft.core.report.gates import GateResult
+from ft.core.report.learning import frozen_fact, learning_table
 from ft.core.report.model import HistoryRow, MainMetric, RunReport
 from ft.core.report.text import block, code, duration, escape, interval, number, table
 
@@ -30,6 +31,7 @@ def _sections(report: RunReport) -> Iterator[tuple[str, str]]:
     yield from _scores(report)
     yield from _by_class(report)
     yield "Learning curve", _curve(report)
+    yield "What learns", learning_table(report.units)
     yield "Learned weights of the losses", _loss_weights(report.loss_weights)
     yield "Data", "\n".join(f"- {escape(note)}" for note in report.data_notes)
     yield "Run", _facts(_run_facts(report))
@@ -223,6 +225,8 @@ def _run_facts(report: RunReport) -> dict[str, str]:
         facts["starting weights"] = report.parent
     if report.parameters is not None:
         facts["parameters"] = f"{report.parameters.total:,}, of which {report.parameters.trainable:,} learn"
+    if report.frozen is not None:
+        facts["frozen"] = frozen_fact(report.frozen)
     if report.seconds is not None:
         facts["time"] = duration(report.seconds)
     facts["folder"] = report.run_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ft.core.metrics.scores import Scores
 from ft.core.report.gates import GateResult
@@ -48,6 +48,8 @@ class RunReport:
         chosen by, as a flat name.
     parent: where the starting weights came from; parent_scores: theirs, on the same examples.
     loss_weights: output -> the weight of its loss in the end, where the weights were learned.
+    units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
+        did not move: how many, of how many values, and the SHA-256.
     seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
     notes: sentences that a reader must not miss.
@@ -67,6 +69,8 @@ class RunReport:
     parent_scores: ScoresBySplit = field(default_factory=dict)
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     parameters: Parameters | None = None
+    units: Sequence[Mapping[str, Any]] = ()
+    frozen: Mapping[str, Any] | None = None
     seconds: float | None = None
     device: str = ""
     precision: str = ""

@@ -7,12 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from ft.core.adapt.loading import LoadReport
+from ft.core.adapt.proof import Unmoved
 from ft.core.assemble.fit import Fit
 from ft.core.assemble.parts import Machine, column_states
 from ft.core.config.load import Loaded
@@ -27,6 +28,7 @@ from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.runtime.signals import Wishes, passed_on
 from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
+from ft.core.stages.frozen import Watch, learning_rows
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import History, write_fit_report
@@ -69,12 +71,13 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
     machine = _machine(prepared, environment)
     history, metrics = History(), MetricsFile(run.path / "metrics.jsonl")
     earlier = 0.0
+    watch = Watch(prepared.fit, prepared.continuation.progress.get("still") if prepared.continuation else None)
     if prepared.continuation is not None:
         earlier = restore(prepared.continuation, loop, history, metrics, machine, options.on_notice)
     _describe_run(prepared, run, environment)
 
     def progress() -> dict[str, Any]:
-        changing = {"metrics_bytes": metrics.size, "history": history.state_dict()}
+        changing = {"metrics_bytes": metrics.size, "history": history.state_dict(), "still": watch.still}
         return {**_origin(prepared, machine), **changing, "seconds": earlier + time.perf_counter() - started}
 
     saver = Saver(run.checkpoints, settings.keep_last)
@@ -90,6 +93,7 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
     )
     board = _board(prepared, run, loop.state.step if prepared.continuation else None)
     consumers: list[Callable[[Event], None]] = [
+        watch,
         metrics,
         history,
         writer,
@@ -105,8 +109,9 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
     if isinstance(event, Stopped):
         _stopped(event.step, wishes, run, options)
     assert isinstance(event, Finished)
+    unmoved = watch.check()
     complete_history(history, loop, run.best, event)
-    result = _close(prepared, run, history, event, earlier + time.perf_counter() - started, options)
+    result = _close(prepared, run, history, event, earlier + time.perf_counter() - started, options, unmoved)
     if wishes.stopped is not None:  # in the very last step: whatever comes after this stage is to be stopped
         signal.raise_signal(wishes.stopped)
     return result
@@ -126,9 +131,19 @@ def _origin(prepared: Prepared, machine: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _close(
-    prepared: Prepared, run: RunFolder, history: History, event: Finished, seconds: float, options: Options
+    prepared: Prepared,
+    run: RunFolder,
+    history: History,
+    event: Finished,
+    seconds: float,
+    options: Options,
+    unmoved: Unmoved | None,
 ) -> FitResult:
-    result = _result(prepared, run, history, event, seconds, options)
+    result = replace(
+        _result(prepared, run, history, event, seconds, options),
+        units=learning_rows(prepared.fit.learning),
+        frozen=unmoved.to_dict() if unmoved else None,
+    )
     write_fit_report(
         run,
         result,

@@ -19,6 +19,7 @@ from ft.core.errors import DivergedError, PreemptedError, ResourceError
 from ft.core.runtime.signals import Terminated
 from ft.core.stages.checks import check_metrics, check_writable
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
+from ft.core.stages.frozen import tell_learning
 from ft.core.stages.notices import Notice, tell_data, warn
 from ft.core.stages.options import Options
 from ft.core.stages.restore import check_same_code, check_same_data
@@ -116,9 +117,7 @@ def _prepare(
         options.on_notice(Notice("weights", total, tuple(differences)))
     fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
     warn(fit.warnings, options.on_notice)
-    if fit.freeze is not None:
-        *patterns, total = fit.freeze.lines()
-        options.on_notice(Notice("freeze", total, tuple(patterns)))
+    tell_learning(fit.learning, options.on_notice)
     before = None
     if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:
         before = evaluate(network, fit.loop.validation, list(heads.values()), machine.precision)

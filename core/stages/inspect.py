@@ -11,6 +11,7 @@ import torch
 
 from ft.core.adapt.freeze import freeze
 from ft.core.assemble.fit import choose_monitor
+from ft.core.assemble.learning import head_paths, what_learns
 from ft.core.assemble.parts import build_columns, build_model, checkpoint_heads, data_heads, ranking_sides
 from ft.core.config.load import Loaded
 from ft.core.config.schema import (
@@ -71,7 +72,7 @@ def layers(subject: Subject, patterns: Sequence[int | str] = ()) -> LayersResult
             patterns = own.freeze if isinstance(own.freeze, list) else [own.freeze]
         frozen: Sequence[str] = ()
         if patterns:
-            report = freeze(network.units, network.module, patterns, ())
+            report = freeze(network.units, network.module, patterns, (), head_paths(network))
             frozen = report.modules
             notes.append(report.lines()[-1])
         return LayersResult(describe(network, frozen), count_parameters(network.module), notes)
@@ -104,8 +105,7 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
             return [f"the network was not built, as only the data tell {plan.unknown()}; ft layers reads them"]
         ranking = ranking_sides(known.outputs, known.inputs)
         network = build_network(experiment.model, plan.forms, plan.sizes, device, ranking=ranking)
-        if experiment.finetune is not None:
-            _check_freeze(loaded, network)
+        _check_layers(loaded, network)
         unknown = plan.unknown()
         return [f"the network was built with a guess at what only the data tell: {unknown}"] if unknown else []
 
@@ -167,10 +167,11 @@ def _likely_head(name: str, settings: OutputColumn, count: int, asked: Sequence[
     return make_head(name, settings.model_copy(update=changes), {"classes": list(map(str, range(count)))}, asked)
 
 
-def _check_freeze(loaded: Loaded, network: Network) -> None:
-    settings = loaded.experiment.finetune
-    if settings is not None:
-        freeze(network.units, network.module, settings.freeze)
+def _check_layers(loaded: Loaded, network: Network) -> None:
+    """Raise ConfigError for layers that `freeze`, `unfreeze` and `layer_lr` name and the network does not have."""
+    for stage in STAGES:
+        if getattr(loaded.experiment, stage) is not None:
+            what_learns(loaded.stage(stage), stage, network)
 
 
 def _network(subject: Subject) -> tuple[Network, list[str]]:

@@ -81,6 +81,8 @@ def write_fit_report(
         parent_scores={"val": before.scores} if before else {},
         loss_weights=history.loss_weights,
         parameters=Parameters(result.parameters, result.trainable),
+        units=result.units,
+        frozen=result.frozen,
         seconds=result.seconds,
         device=result.device,
         precision=result.precision,

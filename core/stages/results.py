@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ft.core.engine.evaluate import Evaluation
 from ft.core.models.heads import Head
@@ -19,7 +20,8 @@ class FitResult:
     best: the checkpoint to use. metrics, intervals: of the best validation, empty without one. main_metric: what chose
     the best; main_metrics: what speaks for each output. undecided: there were validations, and what should choose among
     them was NaN in all. before: the validation metrics of the starting weights, None where there were none or where
-    they do not fit the classes.
+    they do not fit the classes. units: of each, how much of it learns, at which rates and from which epochs on. frozen:
+    the proof that what is frozen did not move; None where nothing is.
     """
 
     stage: str
@@ -44,6 +46,8 @@ class FitResult:
     smoke: bool = False
     main_metrics: tuple[str, ...] = ()
     undecided: bool = False
+    units: tuple[dict[str, Any], ...] = ()
+    frozen: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """The text of a run's `result.json`; NaN as Python's json writes it."""
@@ -56,6 +60,7 @@ class FitResult:
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
         best = run / "checkpoints" / "best.pt"
         values |= {"run": run, "best": best, "intervals": intervals, "main_metrics": tuple(values["main_metrics"])}
+        values["units"] = tuple(values.get("units", ()))
         return cls(**values)
 
 

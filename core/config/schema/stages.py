@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ft.core.config.section import Count, Named, Section
+from ft.core.config.patterns import split_text
+from ft.core.config.section import Count, Fraction, Named, Section
+
+Rate = Annotated[float, Field(gt=0)]
+Patterns = list[int | str] | int | str
 
 
 class TrainSection(Section):
@@ -18,6 +22,12 @@ class TrainSection(Section):
     accumulate: Count = Field(1, description="batches per optimizer step; equals one batch of that many times the size")
     optimizer: Named = Field("adam", description="sgd, adam, adamw, rmsprop, or a class of torch.optim; {name: {args}}")
     lr: float = Field(1e-3, gt=0, description="learning rate")
+    layer_lr: dict[str, Rate] = Field(
+        default_factory=dict, description="rates of their own by layer, as freeze names them: {head: 1e-3}; others: lr"
+    )
+    layer_decay: Fraction | None = Field(
+        None, description="each layer's rate is this times that of the layer after it; the last one's is lr"
+    )
     weight_decay: float = Field(0.0, ge=0, description="adam and sgd add it to the gradient (L2); adamw decouples it")
     weight_decay_on: Literal["all", "weights"] = Field("all", description="weights: spares biases and norm layers")
     schedule: Named = Field(
@@ -47,6 +57,20 @@ class TrainSection(Section):
         None, description="most examples in one forward pass; auto: halves when memory runs out; the step stays whole"
     )
 
+    @field_validator("layer_lr")
+    @classmethod
+    def _names_layers(cls, rates: dict[str, float]) -> dict[str, float]:
+        if blank := [pattern for pattern in rates if not split_text(pattern)]:
+            raise ValueError(f"has a blank in it ({blank[0]!r}), which names no unit")
+        return rates
+
+    @field_validator("layer_decay")
+    @classmethod
+    def _one_way(cls, decay: float | None, info: ValidationInfo) -> float | None:
+        if decay is not None and info.data.get("layer_lr"):
+            raise ValueError("is given and layer_lr too; say only one of the two")
+        return decay
+
     @field_validator("warmup_epochs")
     @classmethod
     def _one_warmup(cls, epochs: float, info: ValidationInfo) -> float:
@@ -68,17 +92,46 @@ class FinetuneSection(TrainSection):
     from_: str | None = Field(
         None, alias="from", description="starting weights: checkpoint, run, state dict or .safetensors file"
     )
-    freeze: list[int | str] | int | str = Field(
-        default_factory=list, description="units that do not learn: numbers, ranges (0-2), names, globs; see ft layers"
+    freeze: Patterns = Field(
+        default_factory=list,
+        description="what does not learn: numbers, ranges (0-2), names, globs, until:NAME, all but NAME; see ft layers",
     )
+    unfreeze: dict[str, Patterns] = Field(
+        default_factory=dict, description="gradually: the epoch with which frozen parts begin to learn: {2: layer4}"
+    )
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _until_is_text(cls, freeze: Any) -> Any:
+        for pattern in freeze if isinstance(freeze, list) else [freeze]:
+            if isinstance(pattern, dict) and list(pattern) == ["until"]:
+                raise ValueError(f"is a mapping; write it without the blank: until:{pattern['until']}")
+        return freeze
 
     @field_validator("freeze")
     @classmethod
-    def _names_units(cls, freeze: list[int | str] | int | str) -> list[int | str] | int | str:
+    def _names_units(cls, freeze: Patterns) -> Patterns:
         for pattern in freeze if isinstance(freeze, list) else [freeze]:
-            if not str(pattern).replace(",", " ").strip():
+            if not split_text(str(pattern)):
                 raise ValueError("has a blank in it, which names no unit; [] freezes nothing")
         return freeze
+
+    @field_validator("unfreeze")
+    @classmethod
+    def _epochs_that_come(cls, unfreeze: dict[str, Patterns], info: ValidationInfo) -> dict[str, Patterns]:
+        epochs = info.data.get("epochs")
+        for epoch, patterns in unfreeze.items():
+            if not epoch.isdecimal() or int(epoch) < 2:
+                raise ValueError(f"has {epoch!r}; expected an epoch to begin with, a whole number >= 2: {{2: layer4}}")
+            if epochs is not None and int(epoch) > epochs:
+                raise ValueError(f"has epoch {epoch}, which never comes: epochs is {epochs}")
+            if not all(split_text(str(each)) for each in (patterns if isinstance(patterns, list) else [patterns])):
+                raise ValueError(f"has a blank at epoch {epoch}, which names no unit")
+        if len({int(epoch) for epoch in unfreeze}) < len(unfreeze):
+            raise ValueError("names an epoch twice")
+        if unfreeze and info.data.get("freeze") == []:
+            raise ValueError("is given, and freeze is not: only what is frozen can begin to learn")
+        return unfreeze
 
 
 class EvalSection(Section):

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode, split_patterns
+from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode
+from ft.core.adapt.patterns import split_patterns
 from ft.core.config.schema import ModelSection
 from ft.core.errors import ConfigError
 from ft.core.models.build import build_network

@@ -61,3 +61,16 @@ def test_a_model_with_nothing_to_learn_is_an_error() -> None:
         parameter_groups(_net().requires_grad_(False), 0.0)
     with pytest.raises(ConfigError, match="nothing is left to learn"):
         parameter_groups(nn.Flatten(), 0.0)
+
+
+def test_rates_and_epochs_have_groups_of_their_own_and_what_learns_first_with_the_largest_rate_comes_first() -> None:
+    net = _net()
+    net[0].requires_grad_(False)
+    rates = {"0.weight": 0.5, "0.bias": 0.5, "1.weight": 0.1, "1.bias": 0.1, "3.weight": 0.2, "3.bias": 0.1}
+    groups = parameter_groups(net, 0.1, "all", rates, {"0.weight": 3, "0.bias": 2})
+    assert [(group["lr"], _names(group)) for group in groups] == [
+        (0.2, {"3.weight"}),
+        (0.1, {"1.weight", "1.bias", "3.bias"}),
+        (0.5, {"0.bias"}),
+        (0.5, {"0.weight"}),
+    ]
