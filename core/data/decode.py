@@ -8,6 +8,7 @@ the first counts. Pillow decodes; torch is not needed here.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb: 268 MB as RGB
+ORIENTATION = 0x0112  # the EXIF tag
+UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error)  # all of these come from Pillow
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -35,12 +38,9 @@ def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def read_into(path: Path, out: np.ndarray) -> Sequence[str]:
     """Fill out, uint8 (C, H, W), from a file; nothing is to be remarked. Raises DataError naming the file."""
-    from PIL import ImageOps
-
     with _opened(path) as image:
         image.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
-        ImageOps.exif_transpose(image, in_place=True)
-        _fit_into(image, out)
+        _fit_into(_upright(image), out)
     return ()
 
 
@@ -77,8 +77,31 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield opened
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all of these come from Pillow
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as a picture: {error}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path}: too many pixels; the limit is {MAX_PIXELS:,} in all") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as the EXIF tag says.
+
+    Not by ImageOps.exif_transpose: it writes the EXIF block anew, which fails for pictures whose other tags are broken.
+    """
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    image.load()  # a PNG's EXIF may stand behind its pixels
+    tag = image.getexif().get(ORIENTATION, 1)
+    return image.transpose(turns[tag]) if isinstance(tag, int) and tag in turns else image
 
 
 def _fit_into(image: Image.Image, out: np.ndarray) -> None:

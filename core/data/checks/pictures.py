@@ -16,7 +16,7 @@ from ft.core.config.schema import ImageInput
 from ft.core.data.checks.files import Opened, UnusableError, facts_of, is_paths, open_splits
 from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, called, share
 from ft.core.data.checks.identity import same
-from ft.core.data.decode import MAX_PIXELS
+from ft.core.data.decode import MAX_PIXELS, UNREADABLE
 from ft.core.data.table import Dataset
 
 ODD_FORMAT = 0.02  # share of files of one format below which it is unlike the others
@@ -58,7 +58,7 @@ def examine(contents: bytes) -> Picture:
             width, height, form = opened.width, opened.height, opened.format or "?"
             opened.load()
             points = opened.resize((POINTS, POINTS), Image.Resampling.NEAREST).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all of these come from Pillow
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
         raise UnusableError(f"cannot be read as a picture: {str(error).replace(' <_io.BytesIO object', '')}") from error
     return Picture(width, height, form, len(points.getcolors(POINTS * POINTS) or ()))
 
