@@ -116,6 +116,8 @@ def _prepare(
         options.on_notice(Notice("weights", total, tuple(differences)))
     fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
     warn(fit.warnings, options.on_notice)
+    for choice in fit.choices:
+        options.on_notice(Notice("choice", choice))
     if fit.freeze is not None:
         *patterns, total = fit.freeze.lines()
         options.on_notice(Notice("freeze", total, tuple(patterns)))
