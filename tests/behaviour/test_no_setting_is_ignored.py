@@ -91,7 +91,8 @@ def digits(folder: Path) -> None:
         "size": 8,
         "channels": 1,
         "normalize": {"mean": [0.5], "std": [0.5]},
-        "augment": {"crop": 1, "flip": True, "affine": {"degrees": 5.0}, "erase": {"probability": 0.5}},
+        "augment": {"crop": 1, "flip": True, "affine": {"degrees": 5.0}, "erase": {"probability": 0.5}}
+        | {"resized_crop": {}, "jitter": {"contrast": 0.1}},
     }
     output = {"type": "category", "label_smoothing": 0.1, "class_weights": {"3": 2.0}, "loss": "cross_entropy"}
     settings = {
