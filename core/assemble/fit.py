@@ -23,10 +23,12 @@ from ft.core.assemble.parts import (
     known_metrics,
     memory_format,
 )
+from ft.core.assemble.picking import mixing, sampled_classes, tell_sampling
 from ft.core.config.schema import Experiment, FinetuneSection, RankingOutput, TrainSection
 from ft.core.config.suggest import nearest
 from ft.core.data.columns import Column
 from ft.core.data.loader import Loader
+from ft.core.data.mixing import MixedLoader
 from ft.core.data.prepare import Data
 from ft.core.data.ranking import RankingLoader
 from ft.core.engine.balance import Balance
@@ -42,7 +44,10 @@ from ft.core.optim.schedules import Schedule, make_schedule
 
 @dataclass(frozen=True)
 class Fit:
-    """A training, ready to run. still: SHA-256 of each tensor that is frozen at first, as it was."""
+    """A training, ready to run.
+
+    still: SHA-256 of each tensor that is frozen at first, as it was. choices: what is to be told of it.
+    """
 
     loop: Loop
     network: Network
@@ -50,6 +55,7 @@ class Fit:
     learning: Learning
     still: dict[str, str]
     warnings: tuple[str, ...]
+    choices: tuple[str, ...] = ()
 
 
 def build_fit(
@@ -100,7 +106,9 @@ def build_fit(
         name_example=partial(_name_example, data.examples["train"].names),
         enter=learning.frozen.enter,
     )
-    return Fit(loop, network, heads, learning, still, () if smoke else _warnings(settings, stage, loop))
+    classes = sampled_classes(settings, stage, data)
+    choices = () if classes is None else (tell_sampling(classes, data),)
+    return Fit(loop, network, heads, learning, still, () if smoke else _warnings(settings, stage, loop), choices)
 
 
 def _name_example(names: Sequence[str] | None, row: int) -> str:
@@ -112,7 +120,10 @@ def _fit_loaders(
     experiment: Experiment, settings: TrainSection, data: Data, network: Network, machine: Machine, *, smoke: bool
 ) -> tuple[BatchLoader, BatchLoader | None]:
     """Shuffled and augmented training batches, and the validation split in its own order if there is one."""
-    training = _training_loader(experiment.seed, settings, data, network, machine)
+    training: BatchLoader = _training_loader(experiment.seed, settings, data, network, machine)
+    stage = "finetune" if isinstance(settings, FinetuneSection) else "train"
+    if mixed := mixing(experiment.seed, settings, stage, data):
+        training = MixedLoader(training, mixed)
     assert experiment.eval is not None, "a complete experiment"
     size = experiment.eval.batch_size or settings.batch_size
     validation = None
@@ -126,6 +137,7 @@ def _training_loader(
     seed: int, settings: TrainSection, data: Data, network: Network, machine: Machine
 ) -> Loader | RankingLoader:
     examples, size = data.examples["train"], settings.batch_size
+    classes = sampled_classes(settings, "finetune" if isinstance(settings, FinetuneSection) else "train", data)
     rankings = Rankings.of(data.outputs, "train")
     if rankings is None:
         return Loader(
@@ -136,6 +148,7 @@ def _training_loader(
             batch_size=size,
             shuffle=True,
             augment=settings.augment,
+            classes=classes,
             memory_format=memory_format(network.module, machine.device),
         )
     output = data.output_settings[rankings.output]

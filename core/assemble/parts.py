@@ -14,6 +14,7 @@ from ft.core.config.schema import Experiment, OutputColumn, RankingOutput
 from ft.core.data.catalog import Catalog
 from ft.core.data.columns import Column, column_from_state
 from ft.core.data.loader import Batch, Examples, Loader
+from ft.core.data.mixing import MixedLoader
 from ft.core.data.prepare import Data
 from ft.core.data.ranking import RankingLoader
 from ft.core.errors import ConfigError, Problem
@@ -27,7 +28,7 @@ from ft.core.runtime.precision import Precision, choose_precision
 from ft.core.runtime.seed import seed_everything
 
 SMOKE_BATCHES = 2
-BatchLoader: TypeAlias = "Loader | RankingLoader | LimitedLoader"
+BatchLoader: TypeAlias = "Loader | RankingLoader | LimitedLoader | MixedLoader"
 MAX_THREADS = 1024
 
 

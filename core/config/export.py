@@ -8,6 +8,7 @@ from typing import Any
 
 from ft.core.config.known import JsonSchema, whole
 from ft.core.config.schema.model import ONE_KIND
+from ft.core.config.section import NAMES
 
 # configs/ lies beside core/, in the source tree as in an installed package.
 _CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -31,6 +32,8 @@ def json_schema() -> dict[str, Any]:
     for name, section in schema["$defs"].items():
         if section.pop(ONE_KIND, False):  # `gated` alone stands for `gated: {}`
             schema["$defs"][name] = {"anyOf": [section, {"enum": list(section["properties"])}]}
+        elif names := section.pop(NAMES, None):
+            schema["$defs"][name] = {"anyOf": [section, {"enum": names}]}
     forms = [form for section in schema["$defs"].values() for form in section.get("anyOf", [section])]
     for section in (schema, *forms):
         for key, setting in section.get("properties", {}).items():

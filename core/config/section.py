@@ -14,6 +14,8 @@ Side = Count | Annotated[tuple[Count, Count], Field(strict=False)]
 NamedArguments = Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=1)]
 Named = str | NamedArguments  # `adam` or `{adam: {betas: [0.9, 0.95]}}`
 
+NAMES = "x-names"  # in the JSON Schema of a mapping: words that may stand in its place
+
 
 class Section(BaseModel):
     """A mapping of the file: unknown keys are errors, null is the default, values do not change after reading."""

@@ -1,13 +1,14 @@
 """Random changes of training pictures, whole batches at a time, drawn from a hash of (seed, epoch, example).
 
 So a picture's change is the same whatever batch, rank or machine it lands in, and after any resume. Pictures are float
-(B, C, H, W) of any scale with 0 as black, not yet normalised; what comes from outside the picture is black.
+(B, C, H, W), not yet normalised, 0 is black; what comes from outside the picture is black.
 Affine maps: bilinear, one resampling for all four. Erasing: Zhong et al. 2017, "Random Erasing", with black.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,8 @@ from torch import Tensor
 from ft.core.config.schema import ImageAugment
 from ft.core.data import hashing
 
-CROP, FLIP, AFFINE, ERASE = range(4)  # streams: a change switched on or off leaves the others' draws alone
+CROP, FLIP, AFFINE, ERASE, RESIZED_CROP, JITTER = range(6)  # streams: one switched on or off leaves the others alone
+GREY = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow and torchvision have it
 ASPECTS = (0.3, 1 / 0.3)  # of erased rectangles, height to width, as in the paper
 
 
@@ -49,14 +51,21 @@ class Draws:
         return (levels.float() + 0.5) * (math.sqrt(12) / 65536)
 
 
-def augment(pictures: Tensor, draws: Draws, settings: ImageAugment) -> Tensor:
-    """All that the settings ask for, in the order crop, flip, affine, erase. float (B, C, H, W) -> the same shape."""
+def augment(pictures: Tensor, draws: Draws, settings: ImageAugment, white: float = 255.0) -> Tensor:
+    """All that the settings ask for, in the order resized crop, crop, flip, affine, jitter, erase.
+
+    pictures: float (B, C, H, W), black is 0 -> the same shape.
+    """
+    if (part := settings.resized_crop) is not None:
+        pictures = resized_crop(pictures, draws, part.area, part.aspect)
     if settings.crop is not None:
         pictures = crop(pictures, draws, settings.crop)
     if settings.flip:
         pictures = flip(pictures, draws)
     if (a := settings.affine) is not None:
         pictures = affine(pictures, draws, a.degrees, a.translate, a.scale, a.shear)
+    if (j := settings.jitter) is not None:
+        pictures = jitter(pictures, draws, j.brightness, j.contrast, j.saturation, white)
     if settings.erase is not None:
         pictures = erase(pictures, draws, settings.erase.probability, settings.erase.area)
     return pictures
@@ -71,6 +80,52 @@ def crop(pictures: Tensor, draws: Draws, pixels: int) -> Tensor:
     at = rows[:, :, None] * (width + 2 * pixels) + columns[:, None, :]  # (B, H, W) into the flat padded picture
     padded = F.pad(pictures, (pixels,) * 4).flatten(2)
     return padded.gather(2, at.flatten(1)[:, None].expand(-1, padded.shape[1], -1)).view(pictures.shape)
+
+
+def resized_crop(pictures: Tensor, draws: Draws, area: tuple[float, float], aspect: tuple[float, float]) -> Tensor:
+    """A part of the picture scaled up to all of it, as torchvision's RandomResizedCrop.
+
+    area: share of the picture, uniform. aspect: width to height in pixels, uniform in its logarithm. A side that would
+    be longer than the picture's is cut to it. The part lies anywhere inside, not only at whole pixels.
+    """
+    height, width = pictures.shape[-2:]
+    unit = draws.uniform(RESIZED_CROP, 4)  # (B, 4)
+    surface = (area[0] + (area[1] - area[0]) * unit[:, 0]) * height * width
+    low, high = map(math.log, aspect)
+    ratio = torch.exp(low + (high - low) * unit[:, 1])
+    wide = ((surface * ratio).sqrt() / width).clamp(max=1)  # shares of the sides
+    tall = ((surface / ratio).sqrt() / height).clamp(max=1)
+    right, down = ((2 * unit[:, 2 + i] - 1) * (1 - side) for i, side in enumerate((wide, tall)))  # of its centre
+    zero = torch.zeros_like(wide)
+    return warp(pictures, torch.stack([wide, zero, right, zero, tall, down], 1).view(-1, 2, 3), outside="border")
+
+
+def jitter(
+    pictures: Tensor, draws: Draws, brightness: float, contrast: float, saturation: float, white: float
+) -> Tensor:
+    """Brightness, contrast and saturation by random factors, in this order, each cut to 0..white.
+
+    torchvision's ColorJitter with its three adjustments, which it shuffles. A picture without colour has no saturation.
+    """
+    factor = 1 + (2 * draws.uniform(JITTER, 3) - 1) * torch.tensor(
+        [brightness, contrast, saturation], device=pictures.device
+    )  # (B, 3)
+    light, against, colour = factor[:, :, None, None, None].unbind(1)  # (B, 1, 1, 1) each
+    if brightness:
+        pictures = (pictures * light).clamp(0, white)
+    if contrast:
+        pictures = torch.lerp(grey(pictures).mean((2, 3), keepdim=True), pictures, against).clamp(0, white)
+    if saturation and pictures.shape[1] == 3:
+        pictures = torch.lerp(grey(pictures), pictures, colour).clamp(0, white)
+    return pictures
+
+
+def grey(pictures: Tensor) -> Tensor:
+    """float (B, 1 or 3, H, W) -> (B, 1, H, W)."""
+    if pictures.shape[1] == 1:
+        return pictures
+    share = torch.tensor(GREY, dtype=pictures.dtype, device=pictures.device)
+    return (pictures * share[:, None, None]).sum(1, keepdim=True)
 
 
 def flip(pictures: Tensor, draws: Draws) -> Tensor:
@@ -115,17 +170,18 @@ def affine_matrices(angle: Tensor, shift: Tensor, size: Tensor, shear: Tensor, a
     return torch.stack([xx, xy, -xx * right - xy * down, yx, yy, -yx * right - yy * down], 1).view(-1, 2, 3)
 
 
-def warp(pictures: Tensor, matrices: Tensor) -> Tensor:
+def warp(pictures: Tensor, matrices: Tensor, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
     """Pictures (B, C, H, W) resampled where matrices, float (B, 2, 3), say, as F.affine_grid reads them.
 
-    The grid is built here because a sum of one row and one column is four times faster than affine_grid's product.
+    outside: black, or as the edge. The grid is built here because a sum of one row and one column is four times faster
+    than affine_grid's product.
     """
     height, width = pictures.shape[-2:]
     x = (torch.arange(width, dtype=matrices.dtype, device=matrices.device) * 2 + 1) / width - 1  # centres of the pixels
     y = (torch.arange(height, dtype=matrices.dtype, device=matrices.device) * 2 + 1) / height - 1
     along, down = matrices[:, :, 0, None] * x, matrices[:, :, 1, None] * y + matrices[:, :, 2, None]  # (B, 2, W or H)
     grid = torch.stack([along[:, axis, None, :] + down[:, axis, :, None] for axis in (0, 1)], dim=-1)  # (B, H, W, 2)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 def erase(pictures: Tensor, draws: Draws, probability: float, area: tuple[float, float]) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ft.core.runtime.seed import mix
 
-ORDER, DRAWS, SPLIT, NEGATIVES = 1, 2, 3, 4  # first part of a key: keeps the uses apart
+ORDER, DRAWS, SPLIT, NEGATIVES, MIXING, BALANCED = 1, 2, 3, 4, 5, 6  # first part of a key: keeps the uses apart
 
 
 def _signed(constant: int) -> int:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ft.core.data.augment import Draws
+from ft.core.data.balanced import balanced
 from ft.core.data.columns.base import Column
 from ft.core.data.files import Files
 from ft.core.data.order import batches, bucketed, count_batches, longest_first, permutation
@@ -59,6 +60,7 @@ class Loader:
     columns: of the inputs; they prepare. shuffle: in an order hashed from (seed, epoch), else as the rows lie. Where
     rows differ in length, batches hold like lengths and unshuffled rows come longest first, unless in_order asks for
     them as they lie; Batch.examples says which they are. The last batch may be short.
+    classes: int64 (N,), on the CPU; shuffled, each of them comes equally often (balanced.py).
     augment: with draws from (seed, epoch, example), so a resumed epoch goes on with the same bits.
     memory_format: of inputs with four axes. world_size processes share each batch of batch_size * world_size.
     """
@@ -74,6 +76,7 @@ class Loader:
         shuffle: bool = False,
         in_order: bool = False,
         augment: bool = False,
+        classes: Tensor | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
         rank: int = 0,
         world_size: int = 1,
@@ -81,6 +84,7 @@ class Loader:
         assert not (shuffle and in_order), "one order at a time"
         self.examples, self.columns, self.device = examples, columns, device
         self.batch_size, self.seed, self.shuffle, self.augment = batch_size, seed, shuffle, augment
+        self._classes = classes
         self.memory_format, self.rank, self.world_size = memory_format, rank, world_size
         self._lengths = None if in_order else _lengths(examples.inputs)
         self._draws = augment and any(getattr(column, "augment", None) is not None for column in columns.values())
@@ -110,7 +114,7 @@ class Loader:
         """
         order, first = self._order(epoch), self._ready.first(start)
         cut = self._cut(order, start)
-        ready = islice(self._ready.gather(self._cut(order, first)), start - first, None)
+        ready = islice(self._ready.gather(self._cut(order % len(self.examples), first)), start - first, None)
         if not any(isinstance(stored, Files) for stored in self._rows.values()):
             for rows in cut:
                 yield self._gather(rows, self._take_rows(rows), next(ready), epoch)
@@ -123,11 +127,11 @@ class Loader:
         return batches(order, self.batch_size, start, self.rank, self.world_size)
 
     def _order(self, epoch: int) -> Tensor:
-        """int64 (N,), on the CPU."""
+        """int64 (N,), on the CPU: rows, and of a repeated row the row and a multiple of N."""
         n = len(self.examples)
         if not self.shuffle:
             return torch.arange(n) if self._lengths is None else longest_first(self._lengths)
-        order = permutation(self.seed, epoch, n)
+        order = permutation(self.seed, epoch, n) if self._classes is None else balanced(self._classes, self.seed, epoch)
         if self._lengths is None:
             return order
         return bucketed(order, self._lengths, self.batch_size * self.world_size, self.seed, epoch)
@@ -148,15 +152,19 @@ class Loader:
             pool.shutdown(cancel_futures=True)
 
     def _take_rows(self, rows: Tensor) -> dict[str, Tensor]:
+        rows = rows % len(self.examples)
         return {name: stored.take(rows) for name, stored in self._rows.items()}
 
     def _gather(
         self, rows: Tensor, taken: Mapping[str, Tensor], ready: Mapping[tuple[str, str], Tensor], epoch: int
     ) -> Batch:
-        """rows: int64 (B,) on the CPU. taken: their values in the columns that are no tensors. ready: what is fixed."""
+        """rows: int64 (B,) on the CPU, as `_order` has them. taken: their values in the columns that are no tensors.
+        ready: what is fixed.
+        """
         found: dict[str, Tensor] = {}
+        rows, drawn = rows % len(self.examples), rows  # a repeat has draws of its own
         if taken or self._tensors:
-            draws = Draws(self.seed, epoch, rows, self.device) if self._draws else None
+            draws = Draws(self.seed, epoch, drawn, self.device) if self._draws else None
             at = rows.to(self._home, non_blocking=True)
             tensors = {name: stored.index_select(0, at) for name, stored in self._tensors.items()}
             for name, values in (*taken.items(), *tensors.items()):

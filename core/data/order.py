@@ -23,13 +23,14 @@ def permutation(seed: int, epoch: int, n: int) -> Tensor:
 
 def bucketed(order: Tensor, lengths: Tensor, together: int, seed: int, epoch: int) -> Tensor:
     """An order whose batches of `together` hold examples of like lengths. order, lengths: int64 (N,) -> int64 (N,).
+    A number of the order that is no row is one plus a multiple of N (balanced.py).
 
     Every 50 batches in a row are sorted by length and cut anew, then all batches are shuffled. What is left over for
     the last, short batch stays there: the last of the order, of any lengths.
     """
     full = len(order) // together * together
     spans = batches(order[:full], SORTED_TOGETHER * together)
-    by_length = [span[lengths[span].argsort(stable=True)] for span in spans]
+    by_length = [span[lengths[span % len(lengths)].argsort(stable=True)] for span in spans]
     whole = torch.cat([*by_length, order[:0]]).view(-1, together)  # (batches, together)
     whole = whole[hashing.shuffled(len(whole), hashing.ORDER, seed, epoch, BATCHES)]
     return torch.cat([whole.flatten(), order[full:]])

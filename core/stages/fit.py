@@ -117,6 +117,8 @@ def _prepare(
         options.on_notice(Notice("weights", total, tuple(differences)))
     fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
     warn(fit.warnings, options.on_notice)
+    for choice in fit.choices:
+        options.on_notice(Notice("choice", choice))
     tell_learning(fit.learning, options.on_notice)
     before = None
     if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:

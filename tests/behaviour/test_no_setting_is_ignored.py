@@ -76,15 +76,25 @@ def every_setting() -> set[Read]:
 
 def digits(folder: Path) -> None:
     """Pictures with all augmentation, every option of the stages, classes with weights."""
-    stage = {"max_steps": 2, "batch_size": 256, "ema": 0.9, "clip_norm": 1.0, "accumulate": 2}
+    stage = {
+        "max_steps": 2,
+        "batch_size": 256,
+        "ema": 0.9,
+        "clip_norm": 1.0,
+        "accumulate": 2,
+        "mixup": 0.2,
+        "cutmix": 1.0,
+    }
+    stage["sampling"] = "balanced"
     column = {
         "type": "image",
         "size": 8,
         "channels": 1,
         "normalize": {"mean": [0.5], "std": [0.5]},
-        "augment": {"crop": 1, "flip": True, "affine": {"degrees": 5.0}, "erase": {"probability": 0.5}},
+        "augment": {"crop": 1, "flip": True, "affine": {"degrees": 5.0}, "erase": {"probability": 0.5}}
+        | {"resized_crop": {}, "jitter": {"contrast": 0.1}},
     }
-    output = {"type": "category", "label_smoothing": 0.1, "class_weights": "balanced", "loss": "cross_entropy"}
+    output = {"type": "category", "label_smoothing": 0.1, "class_weights": {"3": 2.0}, "loss": "cross_entropy"}
     settings = {
         "threads": 1,
         "inputs": {"image": column},

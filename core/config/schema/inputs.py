@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from ft.core.config.section import Count, Fraction, Range, Section, Side
+from ft.core.config.section import NAMES, Count, Fraction, Range, Section, Side
+from ft.core.config.suggest import did_you_mean
 
 
 class Affine(Section):
@@ -39,13 +40,71 @@ class Erase(Section):
         return area
 
 
+class ResizedCrop(Section):
+    """A random part of the picture, scaled up to the whole size, bilinear."""
+
+    area: Range = Field((0.35, 1.0), description="smallest and largest share of the picture")
+    aspect: Range = Field((0.75, 4 / 3), description="smallest and largest width to height of the part, in pixels")
+
+    @field_validator("area", "aspect")
+    @classmethod
+    def _rising(cls, given: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
+        most = 1.0 if info.field_name == "area" else float("inf")
+        if not 0 < given[0] <= given[1] <= most:
+            limit = "above 0 and at most 1" if info.field_name == "area" else "both above 0"
+            raise ValueError(f"is {list(given)}; expected [smallest, largest], {limit}")
+        return given
+
+
+class Jitter(Section):
+    """Random brightness, then contrast, then saturation; each a factor drawn from 1 minus this to 1 plus this."""
+
+    brightness: float = Field(0.0, ge=0, le=1)
+    contrast: float = Field(0.0, ge=0, le=1, description="about the picture's mean grey")
+    saturation: float = Field(0.0, ge=0, le=1, description="about the pixel's own grey; grey pictures have none")
+
+
+# What a name stands for, as a file would write it; `ft config show` shows it.
+PRESETS: dict[str, dict[str, Any]] = {
+    "light": {"flip": True, "resized_crop": {"area": [0.8, 1.0]}},
+    "standard": {
+        "flip": True,
+        "resized_crop": {"area": [0.35, 1.0]},
+        "jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
+    },
+    "strong": {
+        "flip": True,
+        "resized_crop": {"area": [0.2, 1.0]},
+        "affine": {"degrees": 15.0, "shear": 5.0},
+        "jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4},
+        "erase": {"probability": 0.25},
+    },
+}
+
+
 class ImageAugment(Section):
-    """Random changes of training pictures: one draw per example and epoch, the same after a resume."""
+    """Random changes of training pictures: one draw per example and epoch, the same after a resume.
+
+    Or a name for some of them: light, standard, strong.
+    """
+
+    model_config = ConfigDict(json_schema_extra={NAMES: list(PRESETS)})
 
     crop: int | None = Field(None, ge=1, description="shift by up to this many pixels, black outside")
+    resized_crop: ResizedCrop | None = None
     flip: bool = Field(False, description="mirror left and right with probability one half")
     affine: Affine | None = None
+    jitter: Jitter | None = None
     erase: Erase | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_it_means(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given not in PRESETS:
+            raise ValueError(f"is {given!r}; expected {', '.join(PRESETS)} or a mapping{did_you_mean(given, PRESETS)}")
+        return PRESETS[given]
 
 
 class Normalization(Section):

@@ -57,6 +57,20 @@ class TrainSection(Section):
         None, description="most examples in one forward pass; auto: halves when memory runs out; the step stays whole"
     )
 
+    sampling: Literal["shuffle", "balanced"] = Field(
+        "shuffle", description="balanced: each class of the category output equally often; epochs stay as long"
+    )
+    mixup: float | None = Field(
+        None,
+        gt=0,
+        description="mix each example with another: alpha of Beta(alpha, alpha), e.g. 0.2 (Zhang et al. 2018)",
+    )
+    cutmix: float | None = Field(
+        None,
+        gt=0,
+        description="paste a part of another picture: alpha, e.g. 1.0; with mixup one is drawn for each batch",
+    )
+
     @field_validator("layer_lr")
     @classmethod
     def _names_layers(cls, rates: dict[str, float]) -> dict[str, float]:

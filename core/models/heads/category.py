@@ -24,7 +24,7 @@ from ft.core.models.heads.base import Decoded, Direction
 
 
 class CategoryHead:
-    """Targets are class indices, int64 (B,).
+    """Targets are class indices, int64 (B,), or, where examples were mixed, shares of the classes, float (B, K).
 
     classes: names in the order of the indices.
     binary: one logit, for the second of two classes, instead of one per class.
@@ -88,7 +88,7 @@ class CategoryHead:
         )
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
-        """raw: logits (B, size). targets: int64 (B,). -> scalar float32."""
+        """raw: logits (B, size). targets: int64 (B,) or float (B, K). -> scalar float32."""
         return functional.cross_entropy(
             self._logits(raw),
             targets,
@@ -98,11 +98,11 @@ class CategoryHead:
         )
 
     def denominator(self, targets: Tensor) -> Tensor:
-        """How many targets, or the sum of their classes' weights."""
+        """How many targets, or the sum of their classes' weights, each by its share."""
         weights = self._weights_on(targets.device)
         if weights is None:
             return torch.full((), len(targets), dtype=torch.float32, device=targets.device)
-        return weights[targets].sum()
+        return (targets @ weights).sum() if targets.is_floating_point() else weights[targets].sum()
 
     def decode(self, raw: Tensor) -> Decoded:
         """Probabilities float32 (B, K), also with a single logit, and the index of the largest. NaN stays NaN."""

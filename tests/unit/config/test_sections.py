@@ -33,6 +33,11 @@ SECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "ImageAugment": ("inputs.x.augment", {"inputs": {"x": {"type": "image", "augment": {}}}}),
     "Affine": ("inputs.x.augment.affine", {"inputs": {"x": {"type": "image", "augment": {"affine": {}}}}}),
     "Erase": ("inputs.x.augment.erase", {"inputs": {"x": {"type": "image", "augment": {"erase": {}}}}}),
+    "ResizedCrop": (
+        "inputs.x.augment.resized_crop",
+        {"inputs": {"x": {"type": "image", "augment": {"resized_crop": {}}}}},
+    ),
+    "Jitter": ("inputs.x.augment.jitter", {"inputs": {"x": {"type": "image", "augment": {"jitter": {}}}}}),
     "Normalization": (
         "inputs.x.normalize",
         {"inputs": {"x": {"type": "image", "normalize": {"mean": [0], "std": [1]}}}},
