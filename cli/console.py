@@ -27,6 +27,7 @@ from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
+from ft.core.stages.merge import Merged
 from ft.core.stages.notices import Notice
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
@@ -108,6 +109,10 @@ class Console:
     def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
         """The table of runs."""
         self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+
+    def merged(self, result: Merged) -> None:
+        """A plain checkpoint; quiet: its path."""
+        self._result(views.merged(result), documents.merged(result), str(result.out))
 
     def verified(self, name: str, results: Sequence[Verified]) -> None:
         """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""

@@ -18,6 +18,7 @@ from ft.cli.arguments import (
     Smoke,
     Words,
     command_line,
+    lora_settings,
     split_words,
 )
 from ft.cli.border import bordered
@@ -35,6 +36,13 @@ def finetune(
     weights: Annotated[
         Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
     ] = None,
+    lora: Annotated[
+        int | None,
+        typer.Option("--lora", metavar="RANK", help="Learn small changes of this rank beside frozen weights (LoRA)."),
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Layers that get such a change: numbers, names, globs.")
+    ] = None,
     python: Python = None,
     resume: Resume = False,
     smoke: Smoke = False,
@@ -51,6 +59,7 @@ def finetune(
     files, settings = split_words(words, at_most=2 if resume else 1)
     if freeze:
         settings.append(f"finetune.freeze={_as_list(freeze)}")
+    settings += lora_settings(lora, target)
     from ft.cli.console import Console
     from ft.core.stages import fit, pipeline
     from ft.core.stages.notices import Notice

@@ -18,6 +18,7 @@ from ft.core.adapt.freeze import UnitLike
 from ft.core.adapt.lora import ADAPTED
 from ft.core.errors import ConfigError, Problem, TreePath
 
+_SPAN = re.compile(r"(\d+)-(\d+)")
 LOOK_LIKE = (nn.Linear, nn.EmbeddingBag, nn.Embedding, nn.modules.conv._ConvNd)
 
 
@@ -85,10 +86,10 @@ def choose(
     names = {name: _forms(name, units) for name, _ in module.named_modules() if name}
     problems, found = [], set()
     for pattern in patterns:
-        named = [each for each in every if _hits(pattern, names[each.path])]
+        named = [each for each in every if _hits(pattern, names[each.path], len(units))]
         found |= {each.path for each in named}
         if not any(not each.why_not for each in named):
-            problems.append(Problem(_nothing(pattern, named, module, names), path))
+            problems.append(Problem(_nothing(pattern, named, module, names, len(units)), path))
     if problems:
         raise ConfigError(*problems[:-1], with_table(problems[-1], every))
     return [each for each in every if each.path in found]
@@ -120,10 +121,12 @@ def _numbered(path: str, unit: UnitLike) -> Iterator[str]:
             yield f"{unit.index}.{path.removeprefix(f'{prefix}.')}"
 
 
-def _hits(pattern: str, forms: Sequence[str]) -> bool:
-    span = re.fullmatch(r"(\d+)-(\d+)", pattern)
-    if span:
-        return any(form.isdecimal() and int(span[1]) <= int(form) <= int(span[2]) for form in forms)
+def _hits(pattern: str, forms: Sequence[str], count: int) -> bool:
+    """count: of units; a range that goes beyond the last hits nothing."""
+    if span := _SPAN.fullmatch(pattern):
+        return int(span[2]) < count and any(
+            form.isdecimal() and int(span[1]) <= int(form) <= int(span[2]) for form in forms
+        )
     return any(fnmatchcase(form, pattern) for form in forms)
 
 
@@ -134,12 +137,14 @@ def _inside(path: str, prefixes: Collection[str]) -> bool:
 # ---------------------------------------------------------------- words
 
 
-def _nothing(pattern: str, named: Sequence[Candidate], module: nn.Module, names: dict[str, tuple[str, ...]]) -> str:
+def _nothing(
+    pattern: str, named: Sequence[Candidate], module: nn.Module, names: dict[str, tuple[str, ...]], count: int
+) -> str:
     """Why a pattern gives no adapter."""
     if named:
         reasons = dict.fromkeys(f"{each.path}: {each.why_not}" for each in named)
         return f"target {pattern} names no layer that takes an adapter ({'; '.join(reasons)})"
-    others = [name for name, forms in names.items() if _hits(pattern, forms)]
+    others = [name for name, forms in names.items() if _hits(pattern, forms, count)]
     if others:
         kinds = dict.fromkeys(type(module.get_submodule(name)).__name__ for name in others)
         return f"target {pattern} names {', '.join(others[:3])} ({', '.join(kinds)}), which takes no adapter"

@@ -10,7 +10,9 @@ from functools import partial
 
 import torch
 
+from ft.core.adapt.adapters import AdapterReport
 from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode
+from ft.core.assemble.adapting import adapt
 from ft.core.assemble.parts import (
     SMOKE_BATCHES,
     BatchLoader,
@@ -48,6 +50,7 @@ class Fit:
     network: Network
     heads: dict[str, Head]
     freeze: FreezeReport | None
+    adapters: AdapterReport | None
     warnings: tuple[str, ...]
 
 
@@ -61,7 +64,8 @@ def build_fit(
     *,
     smoke: bool = False,
 ) -> Fit:
-    """Freeze, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not fit.
+    """Freeze, adapters, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not
+    fit.
 
     experiment: complete, with every stage filled in. settings: those of the stage that runs.
     """
@@ -70,7 +74,9 @@ def build_fit(
     check_batch_size(settings, stage, examples)
     _check_micro_batch(settings, stage, data)
     frozen = _freeze(settings, network)
-    train_mode = partial(set_train_mode, network.module, frozen.modules if frozen else ())
+    adapters = adapt(settings, network, frozen)
+    still = (*(frozen.modules if frozen else ()), *(adapters.held if adapters else ()))
+    train_mode = partial(set_train_mode, network.module, still)
     _check_last_batch(settings, stage, examples, network, data.inputs, train_mode)
     balance = _balance(settings, stage, heads, machine)
     loader, validation = _fit_loaders(experiment, settings, data, network, machine, smoke=smoke)
@@ -97,7 +103,7 @@ def build_fit(
         balance=balance,
         name_example=partial(_name_example, data.examples["train"].names),
     )
-    return Fit(loop, network, heads, frozen, () if smoke else _warnings(settings, stage, loop))
+    return Fit(loop, network, heads, frozen, adapters, () if smoke else _warnings(settings, stage, loop))
 
 
 def _name_example(names: Sequence[str] | None, row: int) -> str:

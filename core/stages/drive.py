@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -26,6 +26,7 @@ from ft.core.errors import PreemptedError
 from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.runtime.signals import Wishes, passed_on
+from ft.core.stages.adapter import keep_small
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import History, write_fit_report
@@ -128,6 +129,8 @@ def _close(
     prepared: Prepared, run: RunFolder, history: History, event: Finished, seconds: float, options: Options
 ) -> FitResult:
     result = _result(prepared, run, history, event, seconds, options)
+    if prepared.fit.adapters is not None:
+        result = replace(result, adapter=keep_small(run.best))
     write_fit_report(
         run,
         result,
@@ -212,6 +215,7 @@ def checkpoint_head(prepared: Prepared) -> dict[str, Any]:
         "precision": prepared.machine.precision.name,
         "parent": prepared.parent,
         "python": code,
+        "adapter": prepared.fit.adapters.adapters.to_dict() if prepared.fit.adapters else None,
     }
 
 

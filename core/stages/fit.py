@@ -119,6 +119,9 @@ def _prepare(
     if fit.freeze is not None:
         *patterns, total = fit.freeze.lines()
         options.on_notice(Notice("freeze", total, tuple(patterns)))
+    if fit.adapters is not None:
+        *details, total = fit.adapters.lines()
+        options.on_notice(Notice("freeze", total, tuple(details)))
     before = None
     if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:
         before = evaluate(network, fit.loop.validation, list(heads.values()), machine.precision)

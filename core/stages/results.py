@@ -19,7 +19,7 @@ class FitResult:
     best: the checkpoint to use. metrics, intervals: of the best validation, empty without one. main_metric: what chose
     the best; main_metrics: what speaks for each output. undecided: there were validations, and what should choose among
     them was NaN in all. before: the validation metrics of the starting weights, None where there were none or where
-    they do not fit the classes.
+    they do not fit the classes. adapter: the folder of the adapters that were trained, beside best.
     """
 
     stage: str
@@ -44,6 +44,7 @@ class FitResult:
     smoke: bool = False
     main_metrics: tuple[str, ...] = ()
     undecided: bool = False
+    adapter: Path | None = None
 
     def to_json(self) -> str:
         """The text of a run's `result.json`; NaN as Python's json writes it."""
@@ -55,7 +56,14 @@ class FitResult:
         values = json.loads(text)
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
         best = run / "checkpoints" / "best.pt"
-        values |= {"run": run, "best": best, "intervals": intervals, "main_metrics": tuple(values["main_metrics"])}
+        adapter = run / "checkpoints" / "adapter" if values.get("adapter") else None
+        values |= {
+            "run": run,
+            "adapter": adapter,
+            "best": best,
+            "intervals": intervals,
+            "main_metrics": tuple(values["main_metrics"]),
+        }
         return cls(**values)
 
 

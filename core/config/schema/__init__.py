@@ -63,7 +63,7 @@ from ft.core.config.schema.outputs import (
     OutputColumn,
     RankingOutput,
 )
-from ft.core.config.schema.stages import EvalSection, FinetuneSection, TrainSection
+from ft.core.config.schema.stages import EvalSection, FinetuneSection, LoraSection, TrainSection
 
 __all__ = [
     "SECTIONS",
@@ -101,6 +101,7 @@ __all__ = [
     "InputColumn",
     "Join",
     "LabelsOutput",
+    "LoraSection",
     "MlpEncoder",
     "ModelSection",
     "NamedData",
