@@ -70,6 +70,8 @@ class AdaptedLayer(nn.Module):
 
     scale: float
     table = False
+    lora_A: nn.Linear | nn.Conv2d  # noqa: N815
+    lora_B: nn.Linear | nn.Conv2d  # noqa: N815
     lora_dropout: nn.Dropout
     lora_magnitude_vector: nn.Parameter | None
 
@@ -82,9 +84,10 @@ class AdaptedLayer(nn.Module):
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """A and B, in peft's shapes."""
-        raise NotImplementedError
+        return self.lora_A.weight, self.lora_B.weight
 
-    def effective(self) -> Tensor:
+    @property
+    def weight(self) -> Tensor:
         """W', in full precision also under autocast."""
         with torch.autocast(self.base.device.type, enabled=False):
             return adapted(self.base, *self.factors(), self.scale, self.lora_magnitude_vector, table=self.table)
@@ -110,52 +113,28 @@ class AdaptedLayer(nn.Module):
         return answer + more * plain + gain.to(answer.dtype) * self.scale * added
 
 
-class AdaptedLinear(AdaptedLayer, nn.Linear):
+class AdaptedLinear(AdaptedLayer, nn.Linear):  # type: ignore[override]  # nobody may set the weight
     """float (..., in) -> (..., out)."""
-
-    lora_A: nn.Linear  # noqa: N815
-    lora_B: nn.Linear  # noqa: N815
-
-    @property
-    def weight(self) -> Tensor:  # type: ignore[override]
-        return self.effective()
-
-    def factors(self) -> tuple[Tensor, Tensor]:
-        return self.lora_A.weight, self.lora_B.weight
 
     def forward(self, x: Tensor) -> Tensor:
         answer = F.linear(x, self.base, self.bias)
         return self.joined(answer, self.lora_B(self.lora_A(self.lora_dropout(x))), self.bias)
 
 
-class AdaptedConv2d(AdaptedLayer, nn.Conv2d):
+class AdaptedConv2d(AdaptedLayer, nn.Conv2d):  # type: ignore[override]
     """float (B, in, H, W) -> (B, out, H', W'). A has the base's kernel, stride, padding, dilation and groups."""
-
-    lora_A: nn.Conv2d  # noqa: N815
-    lora_B: nn.Conv2d  # noqa: N815
-
-    @property
-    def weight(self) -> Tensor:  # type: ignore[override]
-        return self.effective()
-
-    def factors(self) -> tuple[Tensor, Tensor]:
-        return self.lora_A.weight, self.lora_B.weight
 
     def forward(self, x: Tensor) -> Tensor:
         answer = self._conv_forward(x, self.base, self.bias)
         return self.joined(answer, self.lora_B(self.lora_A(self.lora_dropout(x))), self.bias, axes=2)
 
 
-class AdaptedEmbedding(AdaptedLayer, nn.Embedding):
+class AdaptedEmbedding(AdaptedLayer, nn.Embedding):  # type: ignore[override]
     """int64 (...) -> float (..., dim). Padding's row of A stays zero; dropout acts on A's rows."""
 
     table = True
     lora_embedding_A: nn.Parameter  # noqa: N815
     lora_embedding_B: nn.Parameter  # noqa: N815
-
-    @property
-    def weight(self) -> Tensor:  # type: ignore[override]
-        return self.effective()
 
     def factors(self) -> tuple[Tensor, Tensor]:
         return self.lora_embedding_A, self.lora_embedding_B

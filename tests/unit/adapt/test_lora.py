@@ -122,7 +122,13 @@ def test_at_first_it_answers_as_its_base_bit_for_bit(kind: str, dora: bool, auto
 def test_who_reads_the_weight_reads_the_changed_one(kind: str, dora: bool) -> None:
     base, layer = adapted_pair(kind, dora=dora)
     stirred(layer)
-    torch.testing.assert_close(layer.weight, by_hand(base, *parts(layer)), rtol=1e-12, atol=1e-12)
+    own = parts(layer)
+    weight = by_hand(base, *own)
+    torch.testing.assert_close(layer.weight, weight, rtol=1e-12, atol=1e-12)
+    weight.pow(2).sum().backward()
+    layer.weight.pow(2).sum().backward()
+    for mine, theirs in zip(own, own_parameters(layer), strict=True):
+        torch.testing.assert_close(theirs.grad, mine.grad, rtol=1e-9, atol=1e-9)
     assert torch.equal(layer.state_dict()["weight"], base.weight)
 
 
