@@ -44,6 +44,13 @@ Adapter = Annotated[
     Path | None,
     typer.Option("--adapter", help="Adapters for this base: their file, their folder, or the run that trained them."),
 ]
+Lora = Annotated[
+    int | None,
+    typer.Option("--lora", metavar="RANK", help="Learn small changes of this rank beside frozen weights (LoRA)."),
+]
+Target = Annotated[
+    list[str] | None, typer.Option("--target", help="Layers that get such a change: numbers, names, globs.")
+]
 RUNS_DIR = Path("runs")
 
 

@@ -17,7 +17,7 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, views
+from ft.cli import data_views, documents, merge_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -112,7 +112,7 @@ class Console:
 
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""
-        self._result(views.merged(result), documents.merged(result), str(result.out))
+        self._result(merge_view.view(result), documents.merged(result), str(result.out))
 
     def verified(self, name: str, results: Sequence[Verified]) -> None:
         """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""

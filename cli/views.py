@@ -21,7 +21,6 @@ from ft.core.report.text import duration, number
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
-from ft.core.stages.merge import Merged
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
@@ -252,16 +251,6 @@ def _after(result: RunResult) -> str:
 def _places(result: FitResult) -> View:
     small = [f"  adapter   {shown(result.adapter)}"] if result.adapter else []
     return [f"  weights   {shown(result.best)}", *small, f"  report    {shown(result.run / 'report.md')}"]
-
-
-def merged(result: Merged) -> View:
-    """Where the plain checkpoint is, and what went into it."""
-    where = f" of {shown(result.adapter)}" if result.adapter else ""
-    count = f"{result.layers} adapted layers" if result.layers > 1 else "1 adapted layer"
-    return [
-        _bold(f"{result.name}: {count}{where} merged into {shown(result.checkpoint)}"),
-        f"  weights   {shown(result.out)}",
-    ]
 
 
 def _next(*commands: str) -> View:
