@@ -16,6 +16,7 @@ from ft.cli.commands.doctor import doctor
 from ft.cli.commands.evaluate import evaluate
 from ft.cli.commands.finetune import finetune
 from ft.cli.commands.layers import layers
+from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs
@@ -56,6 +57,7 @@ app.command("finetune")(finetune)
 app.command("eval")(evaluate)
 app.command("run")(run)
 app.command("predict")(predict)
+app.command("merge")(merge)
 app.command("layers")(layers)
 app.command("runs")(runs)
 app.command("verify-resume")(verify_resume)

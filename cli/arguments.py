@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -39,6 +40,17 @@ Resume = Annotated[
         "--resume", help="Go on with the newest run of this file, or with the run named after it; else begin one."
     ),
 ]
+Adapter = Annotated[
+    Path | None,
+    typer.Option("--adapter", help="Adapters for this base: their file, their folder, or the run that trained them."),
+]
+Lora = Annotated[
+    int | None,
+    typer.Option("--lora", metavar="RANK", help="Learn small changes of this rank beside frozen weights (LoRA)."),
+]
+Target = Annotated[
+    list[str] | None, typer.Option("--target", help="Layers that get such a change: numbers, names, globs.")
+]
 RUNS_DIR = Path("runs")
 
 
@@ -63,6 +75,15 @@ def one_config(words: Sequence[str] | None) -> tuple[Path, list[str]]:
     if files[0].suffix in (".pt", ".pth", ".safetensors") or files[0].is_dir():
         raise ConfigError(f"{files[0]} is no experiment file; a checkpoint or run is for ft finetune, eval and layers")
     return files[0], settings
+
+
+def lora_settings(rank: int | None, target: Sequence[str] | None) -> list[str]:
+    """`--lora` and `--target` as settings; a comma parts targets. Raises ConfigError for a target that is blank."""
+    parts = [part.strip() for pattern in target or [] for part in pattern.split(",") if part.strip()]
+    if target and not parts:
+        raise ConfigError("--target names no layer; ft layers shows their numbers and names")
+    words = [f"finetune.lora.rank={rank}"] if rank is not None else []
+    return [*words, f"finetune.lora.target={json.dumps(parts)}"] if parts else words
 
 
 def command_line() -> str:

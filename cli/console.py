@@ -17,7 +17,7 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, views
+from ft.cli import data_views, documents, merge_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -27,6 +27,7 @@ from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
+from ft.core.stages.merge import Merged
 from ft.core.stages.notices import Notice
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
@@ -108,6 +109,10 @@ class Console:
     def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
         """The table of runs."""
         self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+
+    def merged(self, result: Merged) -> None:
+        """A plain checkpoint; quiet: its path."""
+        self._result(merge_view.view(result), documents.merged(result), str(result.out))
 
     def verified(self, name: str, results: Sequence[Verified]) -> None:
         """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""

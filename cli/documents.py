@@ -15,6 +15,7 @@ from ft.cli.border import SCHEMA_VERSION
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
+from ft.core.stages.merge import Merged
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
@@ -26,7 +27,7 @@ def fit(result: FitResult) -> dict[str, Any]:
     values = asdict(result)
     if result.smoke:
         parent = result.parent if result.parent and Path(result.parent).exists() else None
-        values |= {"run": None, "best": None, "parent": parent}
+        values |= {"run": None, "best": None, "adapter": None, "parent": parent}
     return _document(result.stage, values)
 
 
@@ -75,6 +76,11 @@ def layers(result: LayersResult) -> dict[str, Any]:
 def runs(rows: Sequence[RunRow]) -> dict[str, Any]:
     """An entry per run."""
     return _document("runs", {"runs": [{"path": row.path, **asdict(row.status)} for row in rows]})
+
+
+def merged(result: Merged) -> dict[str, Any]:
+    """A plain checkpoint made of one with adapters."""
+    return _document("merge", asdict(result))
 
 
 def verified(name: str, results: Sequence[Verified]) -> dict[str, Any]:

@@ -249,7 +249,8 @@ def _after(result: RunResult) -> str:
 
 
 def _places(result: FitResult) -> View:
-    return [f"  weights   {shown(result.best)}", f"  report    {shown(result.run / 'report.md')}"]
+    small = [f"  adapter   {shown(result.adapter)}"] if result.adapter else []
+    return [f"  weights   {shown(result.best)}", *small, f"  report    {shown(result.run / 'report.md')}"]
 
 
 def _next(*commands: str) -> View:

@@ -9,6 +9,7 @@ import typer
 
 from ft.cli.arguments import (
     RUNS_DIR,
+    Adapter,
     AsJson,
     Debug,
     Python,
@@ -35,6 +36,7 @@ def evaluate(
         typer.Option("--data", help="Other data: a table, another root folder, or a YAML file with a data section."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON document to this file.")] = None,
+    adapter: Adapter = None,
     python: Python = None,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
@@ -66,7 +68,8 @@ def evaluate(
             console.notice(Notice("choice", f"the newest finished run: {path}"))
         if is_config(path):
             raise ConfigError(f"ft eval judges a checkpoint or run, and {path} is a file of settings; ft run does all")
-        result = judge(open_subject(path, settings, python), options, split=split, minimum=gates, other_data=data)
+        subject = open_subject(path, settings, python, adapter)
+        result = judge(subject, options, split=split, minimum=gates, other_data=data)
         if out is not None:
             console.write_json(out, result)
         console.evaluation(result)

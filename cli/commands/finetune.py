@@ -11,13 +11,16 @@ from ft.cli.arguments import (
     RUNS_DIR,
     AsJson,
     Debug,
+    Lora,
     Python,
     Quiet,
     Resume,
     RunsDir,
     Smoke,
+    Target,
     Words,
     command_line,
+    lora_settings,
     split_words,
 )
 from ft.cli.border import bordered
@@ -38,6 +41,8 @@ def finetune(
     weights: Annotated[
         Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
     ] = None,
+    lora: Lora = None,
+    target: Target = None,
     python: Python = None,
     resume: Resume = False,
     smoke: Smoke = False,
@@ -52,8 +57,7 @@ def finetune(
     """
     refuse_smoke(resume=resume, smoke=smoke)
     files, settings = split_words(words, at_most=2 if resume else 1)
-    if freeze:
-        settings.append(f"finetune.freeze={_as_list(freeze)}")
+    settings += [*([f"finetune.freeze={_as_list(freeze)}"] if freeze else []), *lora_settings(lora, target)]
     from ft.cli.console import Console
     from ft.core.stages import fit, pipeline
     from ft.core.stages.notices import Notice

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ft.cli.arguments import AsJson, Debug, Python, split_words
+from ft.cli.arguments import Adapter, AsJson, Debug, Python, split_words
 from ft.cli.border import bordered
 from ft.core.errors import ConfigError
 
@@ -38,6 +38,7 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write all answers to this file, .csv or .jsonl; replaces it.")
     ] = None,
+    adapter: Adapter = None,
     python: Python = None,
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
@@ -58,7 +59,7 @@ def predict(
     if is_config(checkpoint):
         raise ConfigError(f"{checkpoint} is a file of settings; ft predict takes a checkpoint or run first")
     with Console(quiet=False, as_json=as_json) as console:
-        subject = open_subject(checkpoint, settings, python)
+        subject = open_subject(checkpoint, settings, python, adapter)
         if users:
             from ft.core.stages.recommend import recommend
 

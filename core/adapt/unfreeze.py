@@ -34,10 +34,19 @@ class Joining:
 
 
 class Frozen:
-    """What is frozen in a network, epoch by epoch. Without a report nothing is. joins: in the order of their epochs."""
+    """What is frozen in a network, epoch by epoch. Without a report nothing is. joins: in the order of their epochs.
 
-    def __init__(self, module: nn.Module, report: FreezeReport | None = None, joins: Sequence[Joining] = ()) -> None:
-        self._module, self._report, self.joins = module, report, tuple(joins)
+    held: paths of modules that stay in eval mode throughout, as the norm layers beside adapters do.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        report: FreezeReport | None = None,
+        joins: Sequence[Joining] = (),
+        held: Sequence[str] = (),
+    ) -> None:
+        self._module, self._report, self.joins, self._held = module, report, tuple(joins), tuple(held)
         self._epoch = 1
 
     def enter(self, epoch: int) -> Joining | None:
@@ -53,7 +62,7 @@ class Frozen:
         """The module in training mode, what is frozen excepted: in the epoch entered, or with all that ever joins."""
         joined = self.joins if at_last else self._joined()
         frozen = () if self._report is None else self._report.modules
-        set_train_mode(self._module, frozen, (name for joining in joined for name in joining.modules))
+        set_train_mode(self._module, (*frozen, *self._held), (name for joining in joined for name in joining.modules))
 
     def tensors(self, *, joining: bool = False) -> list[str]:
         """Names in the state dict of all that is frozen in the epoch entered: parameters, and buffers of frozen parts.

@@ -68,7 +68,8 @@ def build_fit(
     *,
     smoke: bool = False,
 ) -> Fit:
-    """Freeze, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not fit.
+    """Freeze, adapters, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not
+    fit.
 
     experiment: complete, with every stage filled in. settings: those of the stage that runs.
     """

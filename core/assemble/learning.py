@@ -6,23 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ft.core.adapt.adapters import AdapterReport
 from ft.core.adapt.freeze import FreezeReport, freeze
 from ft.core.adapt.patterns import Parts
 from ft.core.adapt.rates import LearningRow, learning_rows, rates_by_decay, rates_by_pattern, table
 from ft.core.adapt.unfreeze import Frozen, Joining, plan_unfreezing
+from ft.core.assemble.adapting import adapt
 from ft.core.config.schema import FinetuneSection, TrainSection
+from ft.core.errors import ConfigError, Problem
 from ft.core.models.network import Network
 from ft.core.optim.groups import parameter_groups
 
 
 @dataclass(frozen=True)
 class Learning:
-    """report: of what is frozen, None where nothing is. groups: for the optimizer. rows: by unit, what learns.
+    """report: of what is frozen, None where nothing is. adapters: what was adapted, None where nothing was. groups: for
+    the optimizer. rows: by unit, what learns.
 
     varied: whether layers differ in rate or in when they begin.
     """
 
     report: FreezeReport | None
+    adapters: AdapterReport | None
     frozen: Frozen
     groups: list[dict[str, Any]]
     rows: tuple[LearningRow, ...]
@@ -39,7 +44,11 @@ def what_learns(settings: TrainSection, stage: str, network: Network) -> Learnin
     """
     heads = head_paths(network)
     report, joins = _freeze(settings, network)
-    frozen = Frozen(network.module, report, joins)
+    adapters = adapt(settings, network, report)
+    if adapters is not None and joins:
+        text = "finetune.unfreeze lets frozen layers learn, and finetune.lora keeps them as they are; choose one"
+        raise ConfigError(Problem(text, (stage, "unfreeze")))
+    frozen = Frozen(network.module, report, joins, adapters.held if adapters else ())
     begins = {name: joining.epoch for joining in joins for name in joining.learning}
     first = network.module.named_parameters()
     learning = [name for name, parameter in first if parameter.requires_grad or name in begins]
@@ -52,6 +61,7 @@ def what_learns(settings: TrainSection, stage: str, network: Network) -> Learnin
     by_layer = bool(settings.layer_lr) or settings.layer_decay is not None
     return Learning(
         report,
+        adapters,
         frozen,
         parameter_groups(
             network.module, settings.weight_decay, settings.weight_decay_on, rates if by_layer else None, begins

@@ -27,6 +27,7 @@ from ft.core.errors import PreemptedError
 from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.runtime.signals import Wishes, passed_on
+from ft.core.stages.adapter import keep_small
 from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
 from ft.core.stages.frozen import Watch, learning_rows
 from ft.core.stages.notices import Notice
@@ -144,6 +145,8 @@ def _close(
         units=learning_rows(prepared.fit.learning),
         frozen=unmoved.to_dict() if unmoved else None,
     )
+    if prepared.fit.learning.adapters is not None:
+        result = replace(result, adapter=keep_small(run.best))
     write_fit_report(
         run,
         result,
@@ -212,7 +215,7 @@ def _machine(prepared: Prepared, environment: Mapping[str, Any]) -> dict[str, st
 
 def checkpoint_head(prepared: Prepared) -> dict[str, Any]:
     """The parts of a checkpoint that stay the same through a run."""
-    data, network = prepared.data, prepared.fit.network
+    data, network, adapted = prepared.data, prepared.fit.network, prepared.fit.learning.adapters
     model = prepared.loaded.experiment.model
     code = None
     if model.python is not None:
@@ -228,6 +231,7 @@ def checkpoint_head(prepared: Prepared) -> dict[str, Any]:
         "precision": prepared.machine.precision.name,
         "parent": prepared.parent,
         "python": code,
+        "adapter": None if adapted is None else adapted.adapters.to_dict(),
     }
 
 

@@ -17,6 +17,9 @@ def tell_learning(learning: Learning, on_notice: Callable[[Notice], None]) -> No
     if learning.report is not None:
         *patterns, total = learning.report.lines()
         on_notice(Notice("freeze", total, tuple(patterns)))
+    if learning.adapters is not None:
+        *details, total = learning.adapters.lines()
+        on_notice(Notice("freeze", total, tuple(details)))
     if learning.varied:
         learn, values = (sum(getattr(row, key) for row in learning.rows) for key in ("learn", "values"))
         on_notice(Notice("freeze", f"what learns: {learn:,} of {values:,} values", learning.table()))

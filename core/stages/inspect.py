@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from ft.core.adapt.freeze import freeze
+from ft.core.assemble.adapting import adapt
 from ft.core.assemble.fit import choose_monitor
 from ft.core.assemble.learning import head_paths, what_learns
 from ft.core.assemble.parts import build_columns, build_model, checkpoint_heads, data_heads, ranking_sides
@@ -63,18 +64,18 @@ class LayersResult:
 def layers(subject: Subject, patterns: Sequence[int | str] = ()) -> LayersResult:
     """The numbered units of a file's or checkpoint's network, without weights. patterns: show these as frozen.
 
-    Without patterns a fine-tuned checkpoint shows what its own fine-tuning froze.
+    Without patterns a fine-tuned checkpoint shows what its own fine-tuning froze, and its adapters.
     """
     with subject.loaded.locating():
         network, notes = _network(subject)
         own = subject.loaded.experiment.finetune
-        if not patterns and subject.checkpoint is not None and subject.checkpoint["stage"] == "finetune" and own:
+        checkpoint = {} if patterns or subject.checkpoint is None else subject.checkpoint
+        if checkpoint.get("stage") == "finetune" and own:
             patterns = own.freeze if isinstance(own.freeze, list) else [own.freeze]
-        frozen: Sequence[str] = ()
-        if patterns:
-            report = freeze(network.units, network.module, patterns, (), head_paths(network))
-            frozen = report.modules
-            notes.append(report.lines()[-1])
+        report = freeze(network.units, network.module, patterns, (), head_paths(network)) if patterns else None
+        adapters = adapt(own, network, report) if own and checkpoint.get("adapter") is not None else None
+        notes += [told.lines()[-1] for told in (report, adapters) if told is not None]
+        frozen = () if report is None else report.modules
         return LayersResult(describe(network, frozen), count_parameters(network.module), notes)
 
 

@@ -94,6 +94,7 @@ def write_fit_report(
             "best weights": str(run.best),
             "last, for going on": str(run.last),
             "metrics": str(run.path / "metrics.jsonl"),
+            **({"adapters alone": str(result.adapter)} if result.adapter else {}),
         },
         notes=() if best else (_without_best(result),),
     )

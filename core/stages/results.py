@@ -21,7 +21,8 @@ class FitResult:
     the best; main_metrics: what speaks for each output. undecided: there were validations, and what should choose among
     them was NaN in all. before: the validation metrics of the starting weights, None where there were none or where
     they do not fit the classes. units: of each, how much of it learns, at which rates and from which epochs on. frozen:
-    the proof that what is frozen did not move; None where nothing is.
+    the proof that what is frozen did not move; None where nothing is. adapter: the folder of the adapters that were
+    trained, beside best.
     """
 
     stage: str
@@ -48,6 +49,7 @@ class FitResult:
     undecided: bool = False
     units: tuple[dict[str, Any], ...] = ()
     frozen: dict[str, Any] | None = None
+    adapter: Path | None = None
 
     def to_json(self) -> str:
         """The text of a run's `result.json`; NaN as Python's json writes it."""
@@ -59,7 +61,14 @@ class FitResult:
         values = json.loads(text)
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
         best = run / "checkpoints" / "best.pt"
-        values |= {"run": run, "best": best, "intervals": intervals, "main_metrics": tuple(values["main_metrics"])}
+        adapter = run / "checkpoints" / "adapter" if values.get("adapter") else None
+        values |= {
+            "run": run,
+            "adapter": adapter,
+            "best": best,
+            "intervals": intervals,
+            "main_metrics": tuple(values["main_metrics"]),
+        }
         values["units"] = tuple(values.get("units", ()))
         return cls(**values)
 

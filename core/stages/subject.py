@@ -11,6 +11,7 @@ from ft.core.config.load import Loaded, load_experiment, load_resolved
 from ft.core.engine.checkpoint import load_checkpoint
 from ft.core.errors import CheckpointError, ConfigError
 from ft.core.plugins import file_sha256
+from ft.core.stages.adapter import on_base, open_small, plain
 from ft.core.stages.runs import RunFolder, newest_finished
 
 KEYS = ("stage", "experiment", "columns", "class_counts", "train_rows", "python", "weights")  # read by the stages
@@ -34,8 +35,13 @@ def is_config(path: Path) -> bool:
     return path.suffix in (".yaml", ".yml")
 
 
-def open_subject(path: Path, overrides: Sequence[str] = (), python: Path | None = None) -> Subject:
-    """Open whatever `path` is. Raises ConfigError (2) for what is not there, CheckpointError (4) for what is broken."""
+def open_subject(
+    path: Path, overrides: Sequence[str] = (), python: Path | None = None, adapter: Path | None = None
+) -> Subject:
+    """Open whatever `path` is. Raises ConfigError (2) for what is not there, CheckpointError (4) for what is broken.
+
+    adapter: a file of adapters for the checkpoint, which then is their base.
+    """
     if is_config(path):
         return Subject(load_experiment(path, overrides))
     if path.is_dir():
@@ -43,25 +49,31 @@ def open_subject(path: Path, overrides: Sequence[str] = (), python: Path | None 
         status = run.status()
         if not run.best.is_file():
             raise CheckpointError(f"the run {path} ({status.state}) has no checkpoints/best.pt")
-        return open_checkpoint(run.best, overrides, python)
+        return open_checkpoint(run.best, overrides, python, adapter)
     if not path.exists():
         raise ConfigError(f"there is no file or run {path}")
-    return open_checkpoint(path, overrides, python)
+    return open_checkpoint(path, overrides, python, adapter)
 
 
-def open_checkpoint(path: Path, overrides: Sequence[str] = (), python: Path | None = None) -> Subject:
-    """Open a checkpoint's file and the experiment inside it, overrides applied."""
+def open_checkpoint(
+    path: Path, overrides: Sequence[str] = (), python: Path | None = None, adapter: Path | None = None
+) -> Subject:
+    """Open a checkpoint's file and the experiment inside it, overrides applied. adapter: as for `open_subject`."""
     checkpoint = read_checkpoint(path)
+    if adapter is not None:
+        checkpoint = on_base(checkpoint, open_small(adapter), path)
     loaded = _trusted(load_resolved(checkpoint["experiment"], overrides, name=str(path)), checkpoint, python, path)
-    return Subject(loaded, checkpoint, path, _run_of(path))
+    return Subject(loaded, checkpoint, path, _run_of(path) if adapter is None else None)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """As `load_checkpoint`, and everything is there that a stage reads; CheckpointError names what is not."""
+    """As `load_checkpoint`, with adapters merged into the weights, and everything is there that a stage reads;
+    CheckpointError names what is not.
+    """
     checkpoint = load_checkpoint(path)
     if missing := [key for key in KEYS if key not in checkpoint]:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: another version of ft wrote it; train again")
-    return checkpoint
+    return plain(checkpoint, path)
 
 
 def refuse_overrides(subject: Subject) -> None:

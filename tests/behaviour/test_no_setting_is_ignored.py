@@ -104,7 +104,8 @@ def digits(folder: Path) -> None:
         "eval": {"metrics": ["accuracy"]},
     }
     write_config(folder / "c.yaml", settings)
-    for command in (["train", "c.yaml"], ["finetune"], ["eval", "--min", "accuracy=0"]):
+    lora = ["finetune", "--lora", "2", "--target", "1", "finetune.freeze=[]"]
+    for command in (["train", "c.yaml"], lora, ["finetune"], ["eval", "--min", "accuracy=0"]):
         answer = ft(*command, cwd=folder)
         assert answer.code == 0, answer.err
     write_config(folder / "weights.yaml", {**settings, "model": {"weights": "runs/tiny/1"}})

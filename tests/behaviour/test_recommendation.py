@@ -152,3 +152,15 @@ def test_recommending_needs_no_data(films: Path) -> None:
     (films / "choices.csv").unlink()
     (films / "films.csv").unlink()
     assert len(recommended(films, "--user", "u5")["u5"]) == 10
+
+
+def test_with_adapters_on_its_vectors_it_recommends_the_same_from_base_and_adapter(films: Path) -> None:
+    """No layer answers alone here, so nothing but the adapters learns; the catalogue travels with them."""
+    tuned = ft("finetune", "films.yaml", "--lora", "2", "finetune.epochs=2", "finetune.lr=0.05", "--json", cwd=films)
+    assert tuned.code == 0, tuned.err
+    assert json.loads(tuned.out)["trainable"] < json.loads(tuned.out)["parameters"] / 2
+    asked = ["--user", "u3", "--top", "5", "--json"]
+    whole = ft("predict", json.loads(tuned.out)["run"], *asked, cwd=films)
+    apart = ft("predict", "runs/films/1", "--adapter", json.loads(tuned.out)["run"], *asked, cwd=films)
+    assert (apart.code, apart.out) == (0, whole.out)
+    assert ft("predict", "runs/films/1", *asked, cwd=films).out != whole.out

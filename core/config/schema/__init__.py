@@ -65,7 +65,7 @@ from ft.core.config.schema.outputs import (
     OutputColumn,
     RankingOutput,
 )
-from ft.core.config.schema.stages import EvalSection, FinetuneSection, TrainSection
+from ft.core.config.schema.stages import EvalSection, FinetuneSection, LoraSection, TrainSection
 
 __all__ = [
     "SECTIONS",
@@ -104,6 +104,7 @@ __all__ = [
     "Jitter",
     "Join",
     "LabelsOutput",
+    "LoraSection",
     "MlpEncoder",
     "ModelSection",
     "NamedData",

@@ -99,6 +99,30 @@ class TrainSection(Section):
         return {k: {} if v is None else v for k, v in named.items()} if isinstance(named, dict) else named
 
 
+class LoraSection(Section):
+    """Small changes beside weights that stay (Hu et al. 2021); all but they and the last layer is frozen."""
+
+    rank: Count = Field(8, description="of the change of a layer: more can say more, and costs more")
+    alpha: float | None = Field(
+        None, gt=0, description="the change counts alpha / rank times; left out: twice the rank"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="of what goes into the change")
+    target: list[int | str] | int | str | None = Field(
+        None,
+        description="layers that get one: numbers, names, globs; left out: every Linear, Conv2d and Embedding but the "
+        "last layer and depthwise convolutions",
+    )
+    dora: bool = Field(False, description="learn each output's magnitude too (DoRA, Liu et al. 2024)")
+
+    @field_validator("target")
+    @classmethod
+    def _names_layers(cls, target: list[int | str] | int | str | None) -> list[int | str] | int | str | None:
+        wanted = target if isinstance(target, list) else [target]
+        if not wanted or any(not str(pattern).strip() for pattern in wanted):
+            raise ValueError("names no layer; left out, it means all that can be adapted")
+        return target
+
+
 class FinetuneSection(TrainSection):
     """The loop again, from given weights. What is left out comes from train; lr from a tenth of train's."""
 
@@ -121,6 +145,8 @@ class FinetuneSection(TrainSection):
             if isinstance(pattern, dict) and list(pattern) == ["until"]:
                 raise ValueError(f"is a mapping; write it without the blank: until:{pattern['until']}")
         return freeze
+
+    lora: LoraSection | None = Field(None, description="learn small changes beside frozen weights, and the last layer")
 
     @field_validator("freeze")
     @classmethod

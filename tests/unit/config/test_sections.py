@@ -77,6 +77,7 @@ SECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "ModelSection": ("model", {}),
     "TrainSection": ("train", {"train": {}}),
     "FinetuneSection": ("finetune", {"finetune": {}}),
+    "LoraSection": ("finetune.lora", {"finetune": {"lora": {}}}),
     "EvalSection": ("eval", {"eval": {}}),
     "Experiment": ("", {}),
 }
