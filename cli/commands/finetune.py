@@ -33,10 +33,7 @@ def finetune(
     words: Words = None,
     freeze: Annotated[
         list[str] | None,
-        typer.Option(
-            "--freeze",
-            help="What does not learn: 0,1,2 or 0-2, names, globs, until:NAME, all but NAME; ft layers shows them.",
-        ),
+        typer.Option("--freeze", help="What does not learn: 0,1,2 or 0-2, names, globs, until:NAME, all but NAME."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
