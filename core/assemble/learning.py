@@ -44,10 +44,10 @@ def what_learns(settings: TrainSection, stage: str, network: Network) -> Learnin
     """
     heads = head_paths(network)
     report, joins = _freeze(settings, network)
-    adapters = adapt(settings, network, report)
-    if adapters is not None and joins:
+    if joins and isinstance(settings, FinetuneSection) and settings.lora is not None:
         text = "finetune.unfreeze lets frozen layers learn, and finetune.lora keeps them as they are; choose one"
         raise ConfigError(Problem(text, (stage, "unfreeze")))
+    adapters = adapt(settings, network, report)
     frozen = Frozen(network.module, report, joins, adapters.held if adapters else ())
     begins = {name: joining.epoch for joining in joins for name in joining.learning}
     first = network.module.named_parameters()

@@ -310,3 +310,11 @@ def test_encoders_and_tables_of_vectors_take_adapters(tmp_path: Path) -> None:
     answer = ft("predict", "runs/tiny/1", "--adapter", "runs/tiny/2", "-i", "kind=3", "-i", "size=0.5", cwd=tmp_path)
     plain = ft("predict", "runs/tiny/2", "-i", "kind=3", "-i", "size=0.5", cwd=tmp_path)
     assert (answer.code, answer.out) == (0, plain.out)
+
+
+def test_adapters_beside_gradual_unfreezing_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    stage = {"epochs": 2, "freeze": [1], "unfreeze": {2: [1]}, "lora": {"rank": 2, "target": "*"}}
+    write_config(tmp_path / "c.yaml", {"finetune": stage})
+    answer = ft("config", "validate", "c.yaml", cwd=tmp_path)
+    assert answer.code == 2
+    assert "finetune.unfreeze lets frozen layers learn, and finetune.lora keeps them as they are" in answer.err
