@@ -24,7 +24,7 @@ from ft.cli.arguments import (
     split_words,
 )
 from ft.cli.border import bordered
-from ft.cli.resuming import load_run, refuse_smoke
+from ft.cli.resuming import is_config, load_run, refuse_smoke
 from ft.core.errors import ConfigError
 
 
@@ -64,7 +64,10 @@ def finetune(
     from ft.core.stages.subject import Subject, newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
-        goal = next((file for file in files if resume and is_run_of(file, "finetune")), None)
+        runs = [file for file in files if resume and is_run_of(file, "finetune")]
+        if len(files) == 2 and not runs:  # no fine-tuning's: that is told where it is looked at
+            runs = [file for file in files if not is_config(file)]
+        goal = runs[0] if runs else None
         options = Options(
             runs_dir, resume=goal or resume, on_event=console.event, on_notice=console.notice, command=command_line()
         )

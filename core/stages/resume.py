@@ -94,7 +94,9 @@ def _decide(
     changes = compare_settings(loaded, stage, run, options.on_notice) if begun else ()
     longer = any(change.startswith(tuple(f"{stage}.{key}:" for key in LONGER)) for change in changes)
     if status.state == "finished" and not longer and chosen is None and (result := _stored_result(run)) is not None:
-        options.on_notice(Notice("saved", f"{run.path} is finished: nothing is left to do"))
+        options.on_notice(
+            Notice("saved", f"{run.path} is finished: nothing is left to do (its data were not read again)")
+        )
         run.lock.release()
         return result
     for folder in (run.path, run.checkpoints):

@@ -146,10 +146,16 @@ def test_a_finished_run_is_told_again_and_not_trained(whole: Path) -> None:
     before = saved(whole)
     answer = ft("train", "c.yaml", "--resume", cwd=whole)
     assert answer.code == 0
-    assert "runs/tiny/1 is finished: nothing is left to do" in answer.err
+    assert "runs/tiny/1 is finished: nothing is left to do (its data were not read again)" in answer.err
     assert "epoch" not in answer.err
     assert "trained in" in answer.out
     assert saved(whole) == before
+
+
+def test_the_run_of_another_stage_is_told_how_it_goes_on(whole: Path) -> None:
+    answer = ft("finetune", "c.yaml", "--resume", "runs/tiny/1", cwd=whole)
+    assert answer.code == 2
+    assert answer.errors == ["--resume runs/tiny/1: this is a train; go on with ft train --resume runs/tiny/1"]
 
 
 def test_all_stages_of_a_file_go_on(whole: Path, home: Path) -> None:
