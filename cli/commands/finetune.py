@@ -59,15 +59,11 @@ def finetune(
     from ft.core.stages import fit, pipeline
     from ft.core.stages.notices import Notice
     from ft.core.stages.options import Options
-    from ft.core.stages.resume import is_run_of
     from ft.core.stages.start import Start, finetuning_start
     from ft.core.stages.subject import Subject, newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
-        runs = [file for file in files if resume and is_run_of(file, "finetune")]
-        if len(files) == 2 and not runs:  # no fine-tuning's: that is told where it is looked at
-            runs = [file for file in files if not is_config(file)]
-        goal = runs[0] if runs else None
+        goal = _run_to_go_on_with(files) if resume else None
         options = Options(
             runs_dir, resume=goal or resume, on_event=console.event, on_notice=console.notice, command=command_line()
         )
@@ -103,3 +99,13 @@ def _as_list(patterns: list[str]) -> str:
     if not parts:
         raise ConfigError("--freeze names no unit; ft layers shows their numbers and names")
     return json.dumps([int(part) if part.isdecimal() else part for part in parts])
+
+
+def _run_to_go_on_with(files: list[Path]) -> Path | None:
+    """The one of the files that is a fine-tuning's run, if one is."""
+    from ft.core.stages.resume import is_run_of
+
+    runs = [file for file in files if is_run_of(file, "finetune")]
+    if len(files) == 2 and not runs:  # no fine-tuning's: that is told where it is looked at
+        runs = [file for file in files if not is_config(file)]
+    return runs[0] if runs else None
