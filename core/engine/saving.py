@@ -72,10 +72,27 @@ class Saver:
             raise ResourceError(f"what was written is not what was read back: {error}") from error
         newest = lasts(self._folder)
         for number in range(min(len(newest), self._keep - 1), 0, -1):
-            newest[number - 1].replace(self._folder / f"last-{number}.pt")
+            _step_back(newest[number - 1], self._folder / f"last-{number}.pt")
         file.replace(self._folder / "last.pt")
         for old in lasts(self._folder)[self._keep :]:
             old.unlink()
+
+
+def _step_back(file: Path, older: Path) -> None:
+    """Give a checkpoint its older name too; the newer one is what the next file takes over.
+
+    Moving it would leave no `last.pt` for a moment, in which a kill or a reader may come. It is moved where the file
+    system knows no second names.
+    """
+    beside = older.with_name(f".{older.name}.tmp")  # swept, like all that is half done
+    beside.unlink(missing_ok=True)
+    try:
+        beside.hardlink_to(file)
+    except OSError:
+        file.replace(older)
+        return
+    beside.replace(older)
+    beside.unlink(missing_ok=True)  # renaming does nothing where both are names of one file
 
 
 def lasts(folder: Path) -> list[Path]:

@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.mark.fault(22)
 def test_another_value_of_the_environment_is_refused_by_the_settings_name_and_never_shown(home: Path) -> None:
-    environment = {"SEED": "998877", "LR": "0.054321", "WIDE": "48"}
+    environment = {"SEED": "99887766", "LR": "0.054321", "WIDE": "9988776"}  # no digest holds them by chance
     answer = ft("train", "c.yaml", "--resume", cwd=home, env=environment)
     assert answer.code == 2
     for told in (
@@ -35,7 +35,7 @@ def test_another_value_of_the_environment_is_refused_by_the_settings_name_and_ne
     ):
         assert f"{told} gives another value" in answer.err
     everything = answer.err + "".join(path.read_text() for path in (home / "runs/tiny/1").glob("*.*"))
-    assert not [value for value in environment.values() if value in everything.replace("0.01", "")]
+    assert not [value for value in environment.values() if value in everything]
     assert ft("train", "c.yaml", "--resume", cwd=home).code == 0
 
 

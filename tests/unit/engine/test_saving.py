@@ -71,6 +71,53 @@ def test_the_newest_few_stay_in_order(tmp_path: Path, keep: int) -> None:
     }
 
 
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_once_there_last_is_there_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: int) -> None:
+    """A kill, or a reader, may come after any rename; once one saw no last.pt."""
+    saver = Saver(tmp_path, keep)
+    saver.save(last=contents(1))
+    saver.join()
+    move, seen = Path.replace, list[float]()
+
+    def watched(self: Path, target: Path) -> Path:
+        moved = move(self, target)
+        seen.append(value_of(tmp_path / "last.pt"))
+        return moved
+
+    monkeypatch.setattr(Path, "replace", watched)
+    for value in (2, 3, 4):
+        saver.save(last=contents(value))
+        saver.join()
+    assert seen == sorted(seen)
+    assert {2, 3, 4} <= set(seen)
+    assert files(tmp_path) == {"last.pt", *(f"last-{number}.pt" for number in range(1, keep))}
+
+
+def test_killed_between_two_names_of_one_file_the_next_save_leaves_nothing_behind(tmp_path: Path) -> None:
+    saver = Saver(tmp_path)
+    saver.save(last=contents(1))
+    saver.join()
+    (tmp_path / "last-1.pt").hardlink_to(tmp_path / "last.pt")  # as a kill in the middle leaves them
+    saver.save(last=contents(2))
+    saver.join()
+    assert files(tmp_path) == {"last.pt", "last-1.pt"}
+    assert [value_of(path) for path in lasts(tmp_path)] == [2, 1]
+
+
+def test_without_second_names_for_a_file_the_older_ones_stay_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Never:
+        raise OSError(errno.EPERM, "not on this file system")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    saver = Saver(tmp_path)
+    for value in (1, 2, 3):
+        saver.save(last=contents(value))
+        saver.join()
+    assert [value_of(path) for path in lasts(tmp_path)] == [3, 2]
+
+
 def test_fewer_to_keep_removes_what_an_earlier_run_kept(tmp_path: Path) -> None:
     for keep, value in ((4, 0), (4, 1), (4, 2), (2, 3)):
         saver = Saver(tmp_path, keep)
