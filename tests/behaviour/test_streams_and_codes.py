@@ -7,14 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command_line import FT, ft, ft_process, write_config
+from command_line import FT, ft, ft_process, wait_for, write_config
 
 LONG = {"train": {"epochs": 100_000, "validate_every_epochs": 1}}
 
@@ -22,15 +20,6 @@ LONG = {"train": {"epochs": 100_000, "validate_every_epochs": 1}}
 def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
     """`ft WORDS` in a process of its own, not waited for."""
     return subprocess.Popen([*FT, *words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], timeout_s: float = 60) -> None:
-    """Until the condition holds; fails when the process ends before, or time is over."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # ---------------------------------------------------------------- streams

@@ -7,7 +7,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,17 @@ def ft_process(*words: object, cwd: Path, env: Mapping[str, str] | None = None) 
         [*FT, *map(str, words)], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False
     )
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def wait_for(
+    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, timeout_s: float = 60
+) -> None:
+    """Until the condition holds; fails when the process ends before, or time is over."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert process is None or process.poll() is None, process and process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def changed(tree: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from blocks import Block
 from torch import Tensor, nn
 
 from ft.core.adapt.adapter_file import adapter_path, read_adapter, write_adapter
@@ -15,16 +15,6 @@ from ft.core.adapt.adapters import AdapterReport, Adapters, add_adapters, last_m
 from ft.core.adapt.freeze import set_train_mode
 from ft.core.adapt.lora import AdaptedLayer
 from ft.core.errors import CheckpointError, ConfigError, ResourceError
-
-
-@dataclass(frozen=True)
-class Block:
-    """What a pattern needs to know of a unit."""
-
-    index: int
-    name: str
-    kind: str
-    prefixes: tuple[str, ...]
 
 
 class Odd(nn.Linear):

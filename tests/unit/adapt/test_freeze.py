@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
+from blocks import Block
 from torch import nn
 
 from ft.core.adapt.freeze import FreezeReport, freeze, set_train_mode
@@ -17,16 +17,6 @@ from ft.core.errors import ConfigError
 from ft.core.models.build import build_network
 from ft.core.models.describe import describe
 from ft.core.models.forms import InputForm
-
-
-@dataclass(frozen=True)
-class Block:
-    """What freezing needs to know of a unit."""
-
-    index: int
-    name: str
-    kind: str
-    prefixes: tuple[str, ...]
 
 
 class Net(nn.Module):
