@@ -32,7 +32,7 @@ EXPERIMENT: dict[str, Any] = {
     "data": {"source": "arrays", "train": {"x": "x.npy", "y": "y.npy"}, "split": {"val": 100}},
     "inputs": {"x": {"type": "vector"}},
     "outputs": {"y": {"type": "category"}},
-    "model": {"layers": [{"Linear": {"out_features": 7000}}, "ReLU", {"Linear": {"out_features": 7000}}, "Linear"]},
+    "model": {"layers": [{"Linear": {"out_features": 7100}}, "ReLU", {"Linear": {"out_features": 7100}}, "Linear"]},
     "train": {"epochs": 1, "batch_size": 256, "optimizer": "sgd", "lr": 0.001},
 }
 
