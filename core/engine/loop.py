@@ -26,7 +26,7 @@ from ft.core.engine.guard import MOST_SKIPS, Guard, all_finite
 from ft.core.engine.micro import halved
 from ft.core.engine.protocols import Batch, Head, Joining, Loader, Network, Schedule
 from ft.core.engine.state import LogWindow, LoopSettings, LoopState, Stopwatch, is_better, on_device
-from ft.core.engine.step import train_step
+from ft.core.engine.step import forget_gradients, train_step
 from ft.core.errors import DivergedError
 from ft.core.runtime.precision import Precision
 from ft.core.runtime.seed import rng_state, set_rng_state
@@ -231,7 +231,7 @@ class Loop:
         """The step that ran out of memory comes again, in smaller pieces."""
         state = self.state
         largest = max(len(batch.examples) for batch in batches)
-        self.optimizer.zero_grad(set_to_none=True)
+        forget_gradients(self.optimizer)
         failure.__traceback__ = None  # its frames hold the tensors that did not fit
         state.micro_batch = halved(failure, self.network.module, min(largest, state.micro_batch or largest))
         self._batches = None

@@ -7,6 +7,7 @@ user's units. The reported loss is therefore in normalised units; the metrics ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -82,7 +83,7 @@ class NumberHead:
 
     def denominator(self, targets: Tensor) -> Tensor:
         """How many targets."""
-        return torch.full((), len(targets), dtype=torch.float32, device=targets.device)
+        return _count(len(targets), targets.device)
 
     def decode(self, raw: Tensor) -> Decoded:
         """Predictions in the user's units, float32 (B,)."""
@@ -99,3 +100,10 @@ class NumberHead:
 
     def direction(self, metric: str) -> Direction:
         return "max" if metric in ("r2", "spearman") else "min"
+
+
+@lru_cache(maxsize=64)
+def _count(count: int, device: torch.device) -> Tensor:
+    """Made once for each size of batch, as a short step feels the making. Never changed in place."""
+    with torch.inference_mode(False):  # it outlives an evaluation that happens to ask first
+        return torch.full((), count, dtype=torch.float32, device=device)
