@@ -36,7 +36,7 @@ def finetune(
         typer.Option("--freeze", help="What does not learn: 0,1,2 or 0-2, names, globs, until:NAME, all but NAME."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option("--from", help="Starting weights: checkpoint, run, state dict or .safetensors.")
+        str | None, typer.Option("--from", help="Starting weights: a file or run, an https URL, DEFAULT.")
     ] = None,
     lora: Lora = None,
     target: Target = None,
@@ -80,7 +80,7 @@ def finetune(
 
         def start() -> Start:
             with subject.loaded.locating():
-                return finetuning_start(subject, weights, runs_dir)
+                return finetuning_start(subject, weights, runs_dir, console.notice)
 
         if smoke:
             console.run(pipeline.smoke_finetune(subject, start(), options))

@@ -18,6 +18,8 @@ from ft.core.errors import CheckpointError
 __all__ = ["LastLayer", "LoadReport", "Mismatch", "load_weights", "read_weights"]
 
 Shape = tuple[int, ...]
+SHOWN = 12  # names of a kind that people are shown; loading.json has all
+_COUNTER = ".num_batches_tracked"  # of batch norm: read only where momentum is None; files before torch 0.4.1 lack it
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class LoadReport:
     mismatched: of another shape; only ever in last layers, and replaced.
     replaced: names of last layers that keep fresh weights. reordered: names whose rows were put in the new order of
     the classes. note: why, for people; empty when neither happened.
+    changes: what was done to the file's names and first layer before, a line each. share: of the network's values that
+    were loaded, 0 to 1; those of replaced layers are not counted. uncounted: batch counters of norm layers that the
+    file lacks; they begin at 0 and are not missing.
     """
 
     loaded: tuple[str, ...]
@@ -63,15 +68,21 @@ class LoadReport:
     replaced: tuple[str, ...] = ()
     reordered: tuple[str, ...] = ()
     note: str = ""
+    changes: tuple[str, ...] = ()
+    share: float = 1.0
+    uncounted: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """For people: how many were loaded, then a line for every name that was not."""
+        """For people: how many were loaded, then a line for every name that was not, up to SHOWN of a kind."""
+        tensors = len(self.loaded) + len(self.missing) + len(self.replaced) + len(self.uncounted)
         return [
-            f"loaded: {len(self.loaded)} of {len(self.loaded) + len(self.missing) + len(self.replaced)} tensors",
+            f"loaded: {len(self.loaded)} of {tensors} tensors",
+            *self.changes,
+            *([f"norm layers count their batches from 0 ({len(self.uncounted)} of them)"] * bool(self.uncounted)),
             *([self.note] if self.note else []),
-            *(f"replaced, fresh: {key}" for key in self.replaced),
-            *(f"missing in the file, fresh: {key}" for key in self.missing),
-            *(f"unexpected, unused: {key}" for key in self.unexpected),
+            *_listed("replaced, fresh", self.replaced),
+            *_listed("missing in the file, fresh", self.missing),
+            *_listed("unexpected, unused", self.unexpected),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,15 +96,19 @@ def load_weights(
     last: Sequence[LastLayer] = (),
     *,
     replace_last: bool = False,
+    require: float = 0.0,
+    changes: Sequence[str] = (),
 ) -> LoadReport:
     """Copy the weights whose names and shapes agree into the module, in place.
 
     last: of each output. Where its classes are the same names in another order, its rows are put in the new order.
         Where they are other names it is replaced, even when the numbers agree: its rows would mean something else.
     replace_last: a last layer may keep its fresh weights where its number of rows, or its classes, differ.
+    require: the least share of the network's values, replaced layers aside. changes: for the report (adapt/foreign.py).
 
     Raises CheckpointError, before anything is changed, when no name agrees, when a shape differs elsewhere than in the
-    number of rows of a last layer that may be replaced, and when the classes differ and it may not.
+    number of rows of a last layer that may be replaced, when the classes differ and it may not, and when less than the
+    required share would be loaded.
     """
     own = module.state_dict()
     mismatched = tuple(
@@ -105,7 +120,8 @@ def load_weights(
     compared = [_Classes.compare(own, weights, layer, several=len(last) > 1) for layer in last]
     differing = [classes for classes in compared if classes.differ]
     if differing and not (replace_last and all(classes.layer for classes in differing)):
-        raise CheckpointError("; ".join(classes.note for classes in differing))
+        hint = "" if replace_last else "; fine-tuning can replace the last layer (ft finetune)"
+        raise CheckpointError("; ".join(classes.note for classes in differing) + hint)
     fresh = _same_layers(own, [*(it.key for it in mismatched), *(key for one in differing for key in one.layer)])
     rows = {key: list(classes.rows) for classes in compared if classes.rows for key in classes.layer}
     taken = {
@@ -115,14 +131,20 @@ def load_weights(
     }
     if not taken:
         raise CheckpointError(_nothing(own, weights))
-    module.load_state_dict(taken, strict=False)
+    absent = [key for key in own if key not in weights and key not in fresh]
     report = LoadReport(
+        changes=tuple(changes),
+        share=_share(own, taken, fresh),
         loaded=tuple(taken),
-        missing=tuple(key for key in own if key not in weights and key not in fresh),
+        missing=tuple(key for key in absent if not key.endswith(_COUNTER)),
+        uncounted=tuple(key for key in absent if key.endswith(_COUNTER)),
         mismatched=mismatched,
         unexpected=tuple(key for key in weights if key not in own),
         replaced=tuple(key for key in own if key in fresh),
     )
+    if report.share < require:
+        raise CheckpointError(_too_few(report, require))
+    module.load_state_dict(taken, strict=False)
     notes = [classes.note for classes in compared if classes.note]
     if mismatched and not differing:
         notes.append(_new_rows(mismatched))
@@ -206,7 +228,7 @@ def _refuse(mismatched: Sequence[Mismatch], replace_last: bool, last_prefixes: S
     elsewhere = [it for it in mismatched if not _other_row_count(it, last_prefixes)]
     if elsewhere or (mismatched and not replace_last):
         listed = "\n".join(f"  {it}" for it in mismatched)
-        hint = "" if elsewhere else "\nonly the last layer differs: fine-tuning can replace it"
+        hint = "" if elsewhere else "\nonly the last layer differs: fine-tuning can replace it (ft finetune)"
         raise CheckpointError(f"these weights belong to another network; shapes that differ:\n{listed}{hint}")
 
 
@@ -217,6 +239,24 @@ def _nothing(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
         "none of the file's weights belongs to this network: "
         f"the file has {_few(list(weights))}; the network has {_few(list(own))}"
     )
+
+
+def _share(own: Mapping[str, Tensor], taken: Mapping[str, Tensor], fresh: set[str]) -> float:
+    wanted = sum(own[key].numel() for key in own if key not in fresh)
+    return sum(value.numel() for value in taken.values()) / max(1, wanted)
+
+
+def _too_few(report: LoadReport, require: float) -> str:
+    """report: of what would be loaded."""
+    end = "they belong to another network, or under other names (model.rename); else lower model.require_loaded"
+    share = f"{report.share:.1%} of the network's values"
+    first = f"these weights bring {share}, and model.require_loaded is {require:g}"
+    return "\n".join([f"{first}; {end}", *(f"  {line}" for line in report.lines())])
+
+
+def _listed(what: str, names: Sequence[str]) -> list[str]:
+    more = [f"{what}: {len(names) - SHOWN} more, all in loading.json"] if len(names) > SHOWN else []
+    return [*(f"{what}: {name}" for name in names[:SHOWN]), *more]
 
 
 def _new_rows(mismatched: Sequence[Mismatch]) -> str:

@@ -5,9 +5,10 @@ Never executes what a file says: torch.load only with weights_only=True.
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,18 @@ from torch import Tensor
 from ft.core.errors import CheckpointError
 
 CHECKPOINT_FORMAT = "ft-checkpoint"
-_WRAPPERS = ("weights", "state_dict", "model_state_dict", "model")  # where training scripts put their state dict
+# Where training scripts put their state dict; the first that is there counts.
+_WRAPPERS = ("weights", "state_dict", "model_state_dict", "model", "module", "net", "network", "params")
+_DEEPEST = 3  # wrappers around wrappers
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name, on the CPU, in the order of the file.
 
-    Wrappers around a state dict and the prefixes of DataParallel and torch.compile are taken off. An ft checkpoint's
-    hash is not checked here; whoever reads the whole checkpoint does that.
+    Wrappers around a state dict and the prefixes of DataParallel and torch.compile are taken off. A file with several
+    networks gives the names of all, each behind its own (`student.conv1.weight`). An ft checkpoint's hash is not
+    checked here; whoever reads the whole checkpoint does that.
 
     Raises CheckpointError when the file is missing, cut short, not of these kinds, or holds more than tensors.
     """
@@ -55,7 +59,8 @@ def _read_torch(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch remarks on old forms of pickles that it then refuses or reads
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # the settings beside many weights; no code
+                return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         text = "it is damaged, or holds more than tensors; ft runs no code of a file, save model.state_dict() instead"
         raise CheckpointError(f"{path} cannot be read as weights: {text}") from error
@@ -65,12 +70,32 @@ def _read_torch(path: Path) -> Any:
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
     """The state dict inside of what a file held."""
-    inner = [content.get(key) for key in _WRAPPERS] if isinstance(content, Mapping) else []
-    for candidate in (*inner, content):
-        if _is_state_dict(candidate):
-            return _without_prefixes(candidate)
-    keys = ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
-    raise CheckpointError(f"{path} holds no state dict (names with tensors); it holds: {keys or 'nothing'}")
+    found = _inside(content, _DEEPEST)
+    if found is None:
+        found = dict(_gathered(content, "", _DEEPEST))
+    if not found:
+        keys = ", ".join(map(str, list(content)[:8])) if isinstance(content, Mapping) else type(content).__name__
+        raise CheckpointError(f"{path} holds no state dict (names with tensors); it holds: {keys or 'nothing'}")
+    return _without_prefixes(found)
+
+
+def _inside(content: Any, depth: int) -> Mapping[str, Tensor] | None:
+    """What lies in the wrappers that people agree upon; None where there is no such thing."""
+    if isinstance(content, Mapping) and depth:
+        for key in _WRAPPERS:
+            if isinstance(content.get(key), Mapping) and (found := _inside(content[key], depth - 1)) is not None:
+                return found
+    return content if _is_state_dict(content) else None
+
+
+def _gathered(content: Any, before: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+    """All tensors of nested mappings, names joined by dots; what else lies there, as a score or an epoch, is left."""
+    if isinstance(content, Mapping) and depth:
+        for key, value in content.items():
+            if isinstance(key, str) and isinstance(value, Tensor):
+                yield f"{before}{key}", value
+            elif isinstance(key, str):
+                yield from _gathered(value, f"{before}{key}.", depth - 1)
 
 
 def _is_state_dict(content: Any) -> bool:

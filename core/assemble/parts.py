@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from ft.core.data.loader import Batch, Examples, Loader
 from ft.core.data.mixing import MixedLoader
 from ft.core.data.prepare import Data
 from ft.core.data.ranking import RankingLoader
+from ft.core.data.views import Views
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.build import RankingSides, build_network
 from ft.core.models.forms import InputForm
@@ -28,7 +29,7 @@ from ft.core.runtime.precision import Precision, choose_precision
 from ft.core.runtime.seed import seed_everything
 
 SMOKE_BATCHES = 2
-BatchLoader: TypeAlias = "Loader | RankingLoader | LimitedLoader | MixedLoader"
+BatchLoader: TypeAlias = "Loader | RankingLoader | LimitedLoader | MixedLoader | Views"
 MAX_THREADS = 1024
 
 
@@ -204,8 +205,12 @@ def build_loader(
     *,
     smoke: bool,
     rankings: Rankings | None = None,
+    views: Callable[[Loader], BatchLoader] = lambda loader: loader,
 ) -> BatchLoader:
-    """A loader for evaluation: the split's own examples, or the users to rank items for."""
+    """A loader for evaluation: the split's own examples, or the users to rank items for.
+
+    views: makes of the examples' loader one that shows each of them several times; not for rankings.
+    """
     if rankings is not None:
         loader: BatchLoader = rankings.loader(examples, inputs, machine.device, batch_size=batch_size)
         return LimitedLoader(loader, SMOKE_BATCHES) if smoke else loader
@@ -219,7 +224,8 @@ def build_loader(
         augment=False,
         memory_format=memory_format(network.module, machine.device),
     )
-    return LimitedLoader(loader, SMOKE_BATCHES) if smoke else loader
+    seen = views(loader)
+    return LimitedLoader(seen, SMOKE_BATCHES) if smoke else seen
 
 
 class LimitedLoader:

@@ -17,7 +17,9 @@ from torch import Tensor
 from ft.core.config.schema import ImageAugment
 from ft.core.data import hashing
 
-CROP, FLIP, AFFINE, ERASE, RESIZED_CROP, JITTER = range(6)  # streams: one switched on or off leaves the others alone
+CROP, FLIP, AFFINE, ERASE, RESIZED_CROP, JITTER, TRANSFORMS = range(
+    7
+)  # streams: one switched on or off leaves the others alone
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow and torchvision have it
 ASPECTS = (0.3, 1 / 0.3)  # of erased rectangles, height to width, as in the paper
 
@@ -39,6 +41,12 @@ class Draws:
         bits = hashing.scramble(self._keys[:, None] + counters * hashing.GOLDEN)  # (B, k)
         numbers = ((bits >> 40) & 0xFFFFFF).float() * 2.0**-24
         return numbers.to(self._device, non_blocking=True)
+
+    def seeds(self) -> list[int]:
+        """For each example a seed of torch's generators, of 63 bits."""
+        bits = hashing.scramble(self._keys + torch.tensor(TRANSFORMS << 32) * hashing.GOLDEN)
+        seeds: list[int] = bits.bitwise_and_((1 << 63) - 1).tolist()
+        return seeds
 
     def noise(self, stream: int, k: int) -> Tensor:
         """float32 (B, k), white, uniform with mean 0 and deviation 1: four numbers of 16 bits from each hash.
@@ -75,11 +83,8 @@ def crop(pictures: Tensor, draws: Draws, pixels: int) -> Tensor:
     """Shift by a whole number of pixels in -pixels..pixels, down and right, each equally likely."""
     height, width = pictures.shape[-2:]
     corner = (draws.uniform(CROP, 2) * (2 * pixels + 1)).long()  # (B, 2) of the padded picture
-    rows = corner[:, :1] + torch.arange(height, device=corner.device)  # (B, H)
-    columns = corner[:, 1:] + torch.arange(width, device=corner.device)  # (B, W)
-    at = rows[:, :, None] * (width + 2 * pixels) + columns[:, None, :]  # (B, H, W) into the flat padded picture
-    padded = F.pad(pictures, (pixels,) * 4).flatten(2)
-    return padded.gather(2, at.flatten(1)[:, None].expand(-1, padded.shape[1], -1)).view(pictures.shape)
+    places = F.pad(pictures, (pixels,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # (B, C, 2p + 1, 2p + 1, H, W)
+    return places[torch.arange(len(pictures), device=corner.device), :, corner[:, 0], corner[:, 1]]
 
 
 def resized_crop(pictures: Tensor, draws: Draws, area: tuple[float, float], aspect: tuple[float, float]) -> Tensor:

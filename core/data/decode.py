@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb: 268 MB as RGB
+FORM = 1  # to be counted up when the same file comes to give other pixels: caches go by it
 ORIENTATION = 0x0112  # the EXIF tag
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error)  # all of these come from Pillow
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
@@ -42,6 +43,14 @@ def read_into(path: Path, out: np.ndarray) -> Sequence[str]:
         image.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
         _fit_into(_upright(image), out)
     return ()
+
+
+def form() -> str:
+    """What decides the pixels besides the file and the size: these rules and the libraries that decode."""
+    from PIL import __version__, features
+
+    libraries = (f"{name} {features.version(name)}" for name in ("jpg", "webp", "zlib", "libtiff"))
+    return ", ".join([f"form {FORM}", f"Pillow {__version__}", *libraries])
 
 
 def is_grey(path: Path) -> bool:
@@ -109,7 +118,9 @@ def _fit_into(image: Image.Image, out: np.ndarray) -> None:
     from PIL import Image
 
     channels, height, width = out.shape
-    image = _plain(image).convert("L" if channels == 1 else "RGB")
+    image, mode = _plain(image), "L" if channels == 1 else "RGB"
+    if image.mode != mode or "transparency" in image.info:
+        image = image.convert(mode)  # of the same mode it would be a copy
     if image.size != (width, height):
         scale = max(width / image.width, height / image.height)
         wide, tall = min(width / scale, image.width), min(height / scale, image.height)

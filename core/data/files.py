@@ -29,7 +29,7 @@ SAMPLE = 10_000  # files that statistics of training are taken from: a mean over
 
 AT_ONCE = 4_096  # rows handed to threads: each that waits takes a kilobyte or two, a gigabyte for a million
 
-Keep: TypeAlias = Literal["auto", "memory", "files"]
+Keep: TypeAlias = Literal["auto", "memory", "disk", "files"]
 Read: TypeAlias = Callable[[Path, np.ndarray], Sequence[str]]
 Result = TypeVar("Result")
 
@@ -62,12 +62,16 @@ class Files:
         arrays = out.numpy()
 
         def read(place: int, row: int) -> Sequence[str]:
-            return at_row(self._values, row, lambda path: self._read(path, arrays[place]))
+            return self.fill(row, arrays[place])
 
         for remarks in in_threads(read, rows.tolist()):
             self._remarks.update(remarks)
         self._files_read += len(rows)
         return out
+
+    def fill(self, row: int, out: np.ndarray) -> Sequence[str]:
+        """One row into out, of row_shape, by one of several threads; what the user should know of it."""
+        return at_row(self._values, row, lambda path: self._read(path, out))
 
     def note_remarks(self) -> None:
         """Tell the user what was found in the files that were read so far."""

@@ -103,6 +103,20 @@ class Loader:
         ready |= {(TARGET, name): stored.to(self._home) for name, stored in examples.targets.items()}
         self._ready = Spans.of(ready, batch_size, self._home, device)
 
+    def changing(self, columns: Mapping[str, Column], seed: int) -> Loader:
+        """The same batches with inputs of these columns, augmented by draws from the seed."""
+        return Loader(
+            self.examples,
+            columns,
+            self.device,
+            batch_size=self.batch_size,
+            seed=seed,
+            augment=True,
+            memory_format=self.memory_format,
+            rank=self.rank,
+            world_size=self.world_size,
+        )
+
     @property
     def batches_per_epoch(self) -> int:
         return count_batches(len(self.examples), self.batch_size, self.world_size)

@@ -11,6 +11,7 @@ from ft.core.errors import ConfigError, Problem
 from ft.core.models.encoder_network import build_encoder_network
 from ft.core.models.forms import InputForm
 from ft.core.models.layers import build_layers
+from ft.core.models.library_network import build_library_network, chosen_library
 from ft.core.models.network import Network
 from ft.core.models.python_model import build_python
 from ft.core.models.towers import RankingSides
@@ -43,6 +44,8 @@ def build_network(
         raise ConfigError(Problem(message, ("model",) if model.fusion is None else ("model", "fusion")))
     if model.python is not None:
         return build_python(model.python, model.args, inputs, head_sizes, device, code_sha256)
+    if (library := chosen_library(model)) is not None:
+        return build_library_network(*library, inputs, head_sizes, device)
     if model.layers is None:
         return build_encoder_network(model, inputs, head_sizes, device, ranking)
     name, output = _one("input", tuple(inputs)), _one("output", tuple(head_sizes))

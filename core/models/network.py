@@ -21,6 +21,7 @@ class Network:
     code_sha256: of the user's file for a `python:` model, None otherwise.
     heads: where each output's last layer lies in the state dict, () where it has none of its own; None where the whole
         network is one list, whose last unit with parameters it then is.
+    stems: names of the weights that read a picture's channels, which weights for other channels may be brought to.
     """
 
     module: nn.Module
@@ -29,6 +30,7 @@ class Network:
     outputs: tuple[str, ...]
     code_sha256: str | None = None
     heads: Mapping[str, tuple[str, ...]] | None = None
+    stems: tuple[str, ...] = ()
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each input (B, ...) -> each output (B, K). One input is passed by position, several by their names."""

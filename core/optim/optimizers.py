@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from ft.core.config.named import Named, split_named, unknown_argument
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, Problem, TreePath
-from ft.core.optim.named import Named, split_named, unknown_argument
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": torch.optim.SGD,

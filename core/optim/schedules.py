@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 from torch.optim import Optimizer
 
+from ft.core.config.named import Named, split_named, unknown_argument
 from ft.core.config.section import Section
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, Problem, TreePath
 from ft.core.optim.curves import Constant, Cosine, Curve, Linear, MultiStep, OneCycle, Plan, Plateau, Step
-from ft.core.optim.named import Named, split_named, unknown_argument
 
 SCHEDULES: dict[str, type[Constant | Step | MultiStep | Cosine | Linear | OneCycle | Plateau]] = {
     "constant": Constant,

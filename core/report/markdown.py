@@ -33,6 +33,7 @@ def _sections(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "Learning curve", _curve(report)
     yield "What learns", learning_table(report.units)
     yield "Learned weights of the losses", _loss_weights(report.loss_weights)
+    yield "Starting weights", "\n".join(f"- {escape(line)}" for line in report.loading)
     yield "Data", "\n".join(f"- {escape(note)}" for note in report.data_notes)
     yield "Run", _facts(_run_facts(report))
     yield "Environment", _facts(report.environment)

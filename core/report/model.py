@@ -47,6 +47,7 @@ class RunReport:
     history: the validations in order; best_step: the step of the one that was chosen; monitor: the metric it was
         chosen by, as a flat name.
     parent: where the starting weights came from; parent_scores: theirs, on the same examples.
+    loading: what became of the starting weights' names, a line each.
     loss_weights: output -> the weight of its loss in the end, where the weights were learned.
     units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
         did not move: how many, of how many values, and the SHA-256.
@@ -67,6 +68,7 @@ class RunReport:
     monitor: str | None = None
     parent: str | None = None
     parent_scores: ScoresBySplit = field(default_factory=dict)
+    loading: Sequence[str] = ()
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     parameters: Parameters | None = None
     units: Sequence[Mapping[str, Any]] = ()

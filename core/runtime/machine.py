@@ -155,6 +155,7 @@ PURPOSES = {
     "dev": "working on ft itself",
     "table": "csv, tsv, jsonl and parquet files",
     "text": "byte-pair tokens",
+    "timm": "the picture classifiers of timm, with their weights",
 }
 
 

@@ -37,7 +37,8 @@ def compose(place: Place, columns: Columns, name: str, file: str) -> list[Entry 
         Remark(f"Begun by `ft config init --data`: {outputs} from {', '.join(columns.inputs)}"[:110]),
         Remark(f"{columns.rows:,} examples were looked at. Every line is a guess to read and change."),
         Remark(f"ft data check {file}   what would spoil a run"),
-        Remark(f"ft run {file}          train and judge"),
+        Remark(f"ft run {file}          {'fine-tune' if columns.photos else 'train'} and judge"),
+        *(_without_network() if columns.photos else []),
         Remark(""),
         Entry("name", name),
         Entry("seed", 0),
@@ -49,12 +50,22 @@ def compose(place: Place, columns: Columns, name: str, file: str) -> list[Entry 
         Entry("outputs", _side(columns.outputs, columns)),
         Remark(""),
     ]
-    parts = recipes.model(columns.inputs, place.kind, columns.rows)
-    entries += [Entry("model", parts), Remark("")]
     judge: list[Entry | Remark] = [Entry("split", "test", "examples that chose neither the weights nor the epoch")]
-    learn = recipes.train(columns.inputs, place.kind, columns.rows)
-    entries += [Entry("train", learn), Remark(""), Entry("eval", judge)]
-    return entries
+    if columns.photos:
+        parts, learn = recipes.pretrained(), Entry("finetune", recipes.finetune(columns.rows))
+    else:
+        parts = recipes.model(columns.inputs, place.kind, columns.rows)
+        learn = Entry("train", recipes.train(columns.inputs, place.kind, columns.rows))
+    return [*entries, Entry("model", parts), Remark(""), learn, Remark(""), Entry("eval", judge)]
+
+
+def _without_network() -> list[Entry | Remark]:
+    return [
+        Remark("The first run fetches the weights. Where there is no network, bring the file"),
+        Remark(f"  {recipes.PRETRAINED_URL}"),
+        Remark("  and set model.weights to its path; or train from nothing: remove weights and freeze, and call"),
+        Remark("  finetune train."),
+    ]
 
 
 def _data(place: Place, columns: Columns) -> list[Entry | Remark]:

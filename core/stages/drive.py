@@ -32,7 +32,7 @@ from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
 from ft.core.stages.frozen import Watch, learning_rows
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
-from ft.core.stages.reporting import History, write_fit_report
+from ft.core.stages.reporting import History, write_fit_report, write_loading
 from ft.core.stages.restore import complete_history, restore
 from ft.core.stages.results import FitResult, main_metrics
 from ft.core.stages.resume import Continuation
@@ -250,7 +250,7 @@ def _describe_run(prepared: Prepared, run: RunFolder, facts_here: Mapping[str, A
     run.write("env.json", json.dumps(environment, indent=2, default=str) + "\n")
     run.write("config.yaml", prepared.loaded.resolved_yaml(prepared.stage))
     if prepared.loading is not None:
-        run.write("loaded.json", json.dumps(prepared.loading.to_dict(), indent=2) + "\n")
+        write_loading(run, prepared.loading, prepared.origin)
 
 
 def _board(prepared: Prepared, run: RunFolder, step: int | None) -> list[BoardWriter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ft.core.assemble.parts import (
     build_model,
     checkpoint_heads,
 )
+from ft.core.assemble.views import build_views, count_views
 from ft.core.config.load import Loaded, load_experiment
 from ft.core.config.schema import EvalSection, Experiment, InputColumn, OutputColumn, Split, TableData
 from ft.core.data.columns import Column
@@ -26,6 +28,7 @@ from ft.core.data.sources.table_files import is_table
 from ft.core.data.sources.table_head import names_itself
 from ft.core.engine.evaluate import Evaluation, evaluate
 from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
+from ft.core.models.averaged import Averaged
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.report.gates import check_gates
@@ -96,6 +99,10 @@ def judge(
         check_metrics(settings, rebuilt.heads)
         for reason in rebuilt.machine.reasons:
             options.on_notice(Notice("choice", reason))
+        if settings.tta is not None:
+            options.on_notice(
+                Notice("choice", f"each example is judged by the mean of {count_views(settings.tta)} views")
+            )
         if data is None:
             data = _read(subject, rebuilt, settings, other_data)
             tell_data(data, options.on_notice)
@@ -155,16 +162,25 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
             )
         )
     assert settings.batch_size is not None, "complete settings"
-    loader = build_loader(
+    network, heads = rebuilt.network, list(rebuilt.heads.values())
+    rankings = Rankings.of(rebuilt.outputs, settings.split)
+    prepare = partial(
+        build_loader,
         data.examples[settings.split],
         rebuilt.inputs,
-        rebuilt.network,
+        network,
         rebuilt.machine,
         settings.batch_size,
         smoke=smoke,
-        rankings=Rankings.of(rebuilt.outputs, settings.split),
     )
-    evaluation = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
+    if settings.tta is None:
+        evaluation = evaluate(network, prepare(rankings=rankings), heads, rebuilt.machine.precision)
+    else:
+        if rankings is not None:
+            raise ConfigError(Problem("a ranking's users and items are seen in one way only", ("eval", "tta")))
+        show = partial(build_views, settings.tta, settings=rebuilt.settings, seed=rebuilt.experiment.seed)
+        averaged = Averaged(network, count_views(settings.tta))
+        evaluation = evaluate(averaged, prepare(views=show), heads, rebuilt.machine.precision)
     if not evaluation.is_finite:
         broken = sum(scores.nonfinite for scores in evaluation.scores.values())
         raise DivergedError(

@@ -12,6 +12,7 @@ from typing import Any
 from ft.core.assemble.fit import build_fit
 from ft.core.assemble.parts import build_machine, build_model, data_heads
 from ft.core.config.load import Loaded
+from ft.core.config.schema import Experiment
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.engine.board import check_board
 from ft.core.engine.evaluate import evaluate
@@ -20,13 +21,14 @@ from ft.core.runtime.signals import Terminated
 from ft.core.stages.checks import check_metrics, check_writable
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
 from ft.core.stages.frozen import tell_learning
+from ft.core.stages.named_weights import named_normalization, tell_normalization
 from ft.core.stages.notices import Notice, tell_data, warn
 from ft.core.stages.options import Options
 from ft.core.stages.restore import check_same_code, check_same_data
 from ft.core.stages.results import FitResult
 from ft.core.stages.resume import Continuation, Finder, find_run
 from ft.core.stages.runs import RunFolder, create_run
-from ft.core.stages.start import Start, load_start, open_start, training_start
+from ft.core.stages.start import Start, load_start, reopen_start, training_start
 
 _STATES: dict[type[BaseException], str] = {
     Terminated: "preempted",
@@ -41,7 +43,7 @@ def train(loaded: Loaded, options: Options, data: Data | None = None) -> tuple[F
     where nothing was left to do.
     """
     with loaded.locating():
-        start = training_start(loaded.experiment)
+        start = training_start(loaded.experiment, options.on_notice)
     return _fit(loaded, "train", start, options, data)
 
 
@@ -63,7 +65,7 @@ def _fit(
             return found, data
         run = None if found is None else found.run
         try:
-            prepared = _prepare(loaded, stage, _first_weights(found, start), options, data, found)
+            prepared = _prepare(loaded, stage, _first_weights(loaded, found, start), options, data, found)
             if run is None:
                 run = create_run(options.runs_dir, loaded.experiment.name, stage, prepared.parent)
             with _ending(run, options):
@@ -74,12 +76,12 @@ def _fit(
                 run.lock.release()
 
 
-def _first_weights(found: Continuation | None, start: Start | Finder | None) -> Start | None:
+def _first_weights(loaded: Loaded, found: Continuation | None, start: Start | Finder | None) -> Start | None:
     """What the weights were before the first step. A run that goes on has its own, and asks only how good they were."""
     if found is None or found.checkpoint is None:
         return start() if callable(start) else start
     origin = found.progress["origin"]
-    return open_start(Path(origin), "the weights this run began with") if origin and Path(origin).is_file() else None
+    return reopen_start(Path(origin), loaded.experiment.model) if origin else None
 
 
 def _prepare(
@@ -97,7 +99,7 @@ def _prepare(
     for reason in machine.reasons:
         options.on_notice(Notice("choice", reason))
     saved = continuation.progress if continuation else {}
-    kept = saved["kept"] if saved else kept_columns(start)
+    kept = saved["kept"] if saved else kept_columns(start, experiment)
     if data is None:
         data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, only={"train", "val"}, keep=kept)
         tell_data(data, options.on_notice)
@@ -112,7 +114,9 @@ def _prepare(
     loading = None
     if start is not None:
         options.on_notice(Notice("weights", f"starting from {start.path} ({start.why})"))
-        loading = load_start(start, network, heads, replace_last=stage == "finetune")
+        if start.named is not None:
+            tell_normalization(start.named, kept, options.on_notice)
+        loading = load_start(start, network, heads, experiment.model, replace_last=stage == "finetune")
         total, *differences = loading.lines()
         options.on_notice(Notice("weights", total, tuple(differences)))
     fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
@@ -128,10 +132,12 @@ def _prepare(
     return Prepared(loaded, stage, origin, parent, kept, machine, data, fit, loading, before, continuation)
 
 
-def kept_columns(start: Start | None) -> dict[str, dict[str, Any]]:
+def kept_columns(start: Start | None, experiment: Experiment) -> dict[str, dict[str, Any]]:
     """States of columns that a fine-tuning keeps: the normalisation, in and out, that its weights were trained with,
     and the users and items of a ranking.
     """
+    if start is not None and start.named is not None:
+        return named_normalization(start.named, experiment)
     if start is None or start.checkpoint is None:
         return {}
     inputs, outputs = start.checkpoint["columns"]["inputs"], start.checkpoint["columns"]["outputs"]

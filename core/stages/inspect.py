@@ -31,9 +31,11 @@ from ft.core.config.schema import (
     TrainSection,
     VectorInput,
 )
+from ft.core.data.columns.image import side_lengths
 from ft.core.data.columns_there import look_at_columns
 from ft.core.data.outline import Outline, outline, settle_columns
 from ft.core.data.prepare import prepare_data
+from ft.core.data.transforms import build_transforms
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.build import build_network
 from ft.core.models.describe import Parameters, UnitRow, count_parameters, describe
@@ -48,6 +50,7 @@ from ft.core.stages.subject import Subject, refuse_overrides
 
 META = torch.device("meta")
 MANY = 1_001  # classes, where nobody has looked yet: enough for any top-k that is asked for
+COLOURS, USUAL_SIDES = 3, (64, 64)  # of pictures, where nobody has looked yet
 STAND_IN = 100  # different values of an input, where nobody has looked yet
 STAGES: tuple[Literal["train", "finetune"], ...] = ("train", "finetune")
 
@@ -100,6 +103,7 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
         asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors]
         heads = _heads(known, asked)
         _check_sizes(experiment.data, known)
+        _check_transforms(known)
         _check_names(loaded, stages, known, heads, asked)
         plan = _plan(known, heads)
         if plan.shapes or (plan.classes and not _encodes(experiment.model)):
@@ -132,6 +136,14 @@ def _check_sizes(data: DataSection, known: Outline) -> None:
         ]
         if problems:
             raise ConfigError(*problems)
+
+
+def _check_transforms(known: Outline) -> None:
+    """Raise ConfigError for transforms by name that do not do, tried on pictures of about that size."""
+    for name, column in known.inputs.items():
+        if isinstance(column, ImageInput) and column.augment is not None and column.augment.transforms:
+            shape = (column.channels or COLOURS, *(side_lengths(column.size) or USUAL_SIDES))
+            build_transforms(column.augment.transforms, shape, ("inputs", name, "augment", "transforms"))
 
 
 def _check_names(

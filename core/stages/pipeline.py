@@ -68,9 +68,10 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
     with loaded.locating():
         start = None
         if "finetune" in stages and ("train" not in stages or loaded.stage("finetune").from_ is not None):
-            start = finetuning_start(Subject(loaded), None, options.runs_dir)
+            start = finetuning_start(Subject(loaded), None, options.runs_dir, options.on_notice)
         experiment = loaded.experiment
-        keep = kept_columns(training_start(experiment) if "train" in stages else start)
+        first = training_start(experiment, options.on_notice) if "train" in stages else start
+        keep = kept_columns(first, experiment)
         data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep)
         tell_data(data, options.on_notice)
         for stage in STAGES:

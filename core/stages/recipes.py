@@ -15,6 +15,8 @@ STEPS = 2_500  # optimizer steps that small networks take to learn
 BATCHES = ((1_000, 16), (5_000, 32), (20_000, 64), (100_000, 256))  # up to so many rows, this batch size
 LARGEST_BATCH = 1_024
 FEWEST, FEWEST_OF_MANY = 25, 5  # epochs, whatever the steps
+PRETRAINED, PRETRAINED_MB = "resnet18", 45
+PRETRAINED_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"  # torchvision's for it, without its import
 SMALL, MANY, LARGE = 2_000, 10_000, 100_000  # rows
 
 
@@ -71,6 +73,33 @@ def train(inputs: Mapping[str, Mapping[str, Any]], kind: str, rows: int) -> list
     if rows < MANY:
         entries.append(Entry("monitor", "loss", "chooses the best epoch; finer than accuracy on few examples"))
     return entries
+
+
+def pretrained() -> list[Entry | Remark]:
+    """A network that knows photos already: small, and good at few pictures."""
+    return [
+        Entry("torchvision", PRETRAINED, "ft layers prints its parts; any classifier of torchvision goes here"),
+        Entry("weights", "DEFAULT", f"learned from a million photos; fetched once, {PRETRAINED_MB} MB"),
+    ]
+
+
+def finetune(rows: int) -> list[Entry | Remark]:
+    """What learns and how much, from weights that are good already. rows: of training."""
+    batch = 16 if rows <= BATCHES[0][0] else 32
+    return [
+        Entry("epochs", 10 if rows <= MANY else FEWEST_OF_MANY, "passes over the training examples"),
+        Entry("batch_size", batch, "examples per step"),
+        Entry("optimizer", "adamw"),
+        Entry("lr", 3e-4, "small, for what was learned is to be kept"),
+        Entry("weight_decay", 0.01, "pulls the weights towards zero"),
+        Entry("schedule", "one_cycle", "the rate rises, then falls to nothing"),
+        Entry(
+            "freeze",
+            ["conv1", "bn1", "layer1", "layer2"],
+            "edges and textures, as in all photos; [] for very other pictures",
+        ),
+        Entry("monitor", "loss", "chooses the best epoch; finer than accuracy on few examples"),
+    ]
 
 
 def _ratings_train(batch: int) -> list[Entry | Remark]:

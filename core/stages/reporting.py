@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from ft.core.adapt.loading import LoadReport
 from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.models.heads import Head
@@ -89,6 +91,7 @@ def write_fit_report(
         data=data,
         data_notes=data_notes,
         settings=settings,
+        loading=_loading(run),
         environment=_environment(run),
         files={
             "best weights": str(run.best),
@@ -124,6 +127,18 @@ def write_eval_report(
         files={"weights": str(result.checkpoint)},
     )
     run.write(f"report-{result.split}.md", render(report))
+
+
+def write_loading(run: RunFolder, report: LoadReport, origin: Path | None) -> None:
+    """Write `loading.json`: where the first weights came from, and what became of every name."""
+    content = {"from": None if origin is None else str(origin), "summary": report.lines(), **report.to_dict()}
+    run.write("loading.json", json.dumps(content, indent=2) + "\n")
+
+
+def _loading(run: RunFolder) -> list[str]:
+    """What the run's first process wrote, also when another ends it; empty where training began with fresh weights."""
+    file = run.path / "loading.json"
+    return list(json.loads(file.read_text(encoding="utf-8"))["summary"]) if file.is_file() else []
 
 
 def _without_best(result: FitResult) -> str:

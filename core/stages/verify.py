@@ -70,7 +70,8 @@ def verify_resume(loaded: Loaded, file: Path, settings: list[str], options: Opti
         trial = _Trial(file, settings, Path(folder), steps)
         weights = None
         if stages[0] == "finetune":
-            weights = finetuning_start(Subject(loaded), None, options.runs_dir).path
+            start = finetuning_start(Subject(loaded), None, options.runs_dir, options.on_notice)
+            weights = None if start.named else start.path  # what has a name, each process finds for itself
         results = []
         for stage in stages:
             options.on_notice(Notice("stage", f"{stage} {loaded.experiment.name}, once killed and once not"))
@@ -134,8 +135,11 @@ def _child(
         if stage == "train":
             train(loaded, options)
         else:
-            assert weights is not None
-            finetune(loaded, open_start(weights, "the training"), options)
+            if weights is None:
+                start = finetuning_start(Subject(loaded), None, runs, options.on_notice)
+            else:
+                start = open_start(weights, "the training")
+            finetune(loaded, start, options)
     except FtError as error:
         told.write_text(json.dumps([type(error).__name__, str(error)]), encoding="utf-8")
 

@@ -107,7 +107,7 @@ def test_the_freeze_table_is_told(trained: Path) -> None:
 
 def test_loading_is_reported_as_a_file_too(trained: Path) -> None:
     assert ft("finetune", cwd=trained).code == 0
-    report = json.loads((trained / "runs/tiny/2/loaded.json").read_text())
+    report = json.loads((trained / "runs/tiny/2/loading.json").read_text())
     assert len(report["loaded"]) == 4
     assert report["missing"] == report["mismatched"] == report["unexpected"] == []
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from command_line import TINY, changed, ft, write_config
 from every_kind import choosing, sounds_and_pictures, table
 from PIL import Image
@@ -92,7 +93,7 @@ def digits(folder: Path) -> None:
         "channels": 1,
         "normalize": {"mean": [0.5], "std": [0.5]},
         "augment": {"crop": 1, "flip": True, "affine": {"degrees": 5.0}, "erase": {"probability": 0.5}}
-        | {"resized_crop": {}, "jitter": {"contrast": 0.1}},
+        | {"resized_crop": {}, "jitter": {"contrast": 0.1}, "transforms": ["RandomInvert"]},
     }
     output = {"type": "category", "label_smoothing": 0.1, "class_weights": {"3": 2.0}, "loss": "cross_entropy"}
     settings = {
@@ -101,7 +102,7 @@ def digits(folder: Path) -> None:
         "outputs": {"digit": output},
         "train": stage,
         "finetune": {"freeze": [1]},
-        "eval": {"metrics": ["accuracy"]},
+        "eval": {"metrics": ["accuracy"], "tta": {"views": 2, "augment": {"flip": True}}},
     }
     write_config(folder / "c.yaml", settings)
     lora = ["finetune", "--lora", "2", "--target", "1", "finetune.freeze=[]"]
@@ -143,9 +144,19 @@ def pictures(folder: Path) -> None:
             Image.new("L", (9, 9), 100 * number + index).save(folder / "p" / name / f"{index}.png")
     data = {"source": "image_folder", "root": "p", "split": {"val": 2}}
     settings = {"inputs": {"image": {"type": "image", "size": 8}}, "train": {"batch_size": 2}}
-    write_config(folder / "c.yaml", {"data": data, **settings}, changed(TINY, {"data": ...}))
+    base = changed(TINY, {"data": ...})
+    write_config(folder / "c.yaml", {"data": data, **settings}, base)
     assert ft("train", "c.yaml", cwd=folder).code == 0
     assert ft("predict", "runs/tiny/1", "p/cat/0.png", cwd=folder).code == 0
+    library = {"name": "mobilenet_v3_small", "args": {"dropout": 0.1}}
+    settings["inputs"] = {"image": {"type": "image", "size": 32}}
+    settings["model"] = {"layers": ..., "torchvision": library, "rename": {"backbone": ""}, "require_loaded": 0.9}
+    write_config(folder / "d.yaml", {"data": data, **settings, "name": "library"}, base)
+    assert ft("train", "d.yaml", "model.rename={}", cwd=folder).code == 0
+    weights = torch.load(folder / "runs/library/1/checkpoints/best.pt", weights_only=True)["weights"]
+    torch.save({f"backbone.{name}": value for name, value in weights.items()}, folder / "w.pth")
+    assert ft("train", "d.yaml", "model.weights=w.pth", cwd=folder).code == 0
+    assert ft("train", "c.yaml", "model.layers=null", "model.timm=none_such", cwd=folder).code == 2
 
 
 def known_set(folder: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_table_with_other_classes_replaces_that_head_alone_and_says_so(many: P
     assert answer.code == 0, answer.err
     assert "the classes of happy differ: the network's are with perhaps" in answer.err
     done = json.loads(answer.out)
-    loaded = json.loads((many / done["run"] / "loaded.json").read_text())
+    loaded = json.loads((many / done["run"] / "loading.json").read_text())
     assert loaded["replaced"] == ["heads.happy.weight", "heads.happy.bias"]
     assert not loaded["missing"] + loaded["unexpected"]
     before, after = (torch.load(many / path, weights_only=True)["weights"] for path in (

@@ -51,6 +51,7 @@ from ft.core.config.schema.model import (
     ImageEncoder,
     MlpEncoder,
     ModelSection,
+    NamedModel,
     PeriodicEncoder,
     SumFusion,
     TextEncoder,
@@ -65,7 +66,7 @@ from ft.core.config.schema.outputs import (
     OutputColumn,
     RankingOutput,
 )
-from ft.core.config.schema.stages import EvalSection, FinetuneSection, LoraSection, TrainSection
+from ft.core.config.schema.stages import EvalSection, FinetuneSection, LoraSection, TrainSection, ViewsSection
 
 __all__ = [
     "SECTIONS",
@@ -108,6 +109,7 @@ __all__ = [
     "MlpEncoder",
     "ModelSection",
     "NamedData",
+    "NamedModel",
     "Normalization",
     "NumberInput",
     "NumberOutput",
@@ -124,4 +126,5 @@ __all__ = [
     "TorchvisionEncoder",
     "TrainSection",
     "VectorInput",
+    "ViewsSection",
 ]

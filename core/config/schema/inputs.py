@@ -96,6 +96,11 @@ class ImageAugment(Section):
     affine: Affine | None = None
     jitter: Jitter | None = None
     erase: Erase | None = None
+    transforms: list[dict[str, Any] | str] | None = Field(
+        None,
+        min_length=1,
+        description="before the others, of torchvision.transforms.v2 by name and with arguments: [GaussianBlur: 5]",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -146,8 +151,15 @@ class ImageInput(FileInput):
         None, description="side, or [height, width]; scaled to cover it, then cropped at the centre"
     )
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; left out: as the data are")
-    normalize: Literal["fit", "none"] | Normalization = Field(
-        "fit", description="fit: mean and deviation of the training pictures, kept in the checkpoint"
+    keep: Literal["auto", "memory", "disk", "files"] = Field(  # type: ignore[assignment]  # pictures know one more
+        "auto",
+        description="where decoded files lie. memory; disk: in one file below $FT_CACHE (~/.cache/ft), for later runs "
+        "too; files: read when needed; auto: memory up to 1 GiB a split, else disk where half its free room suffices",
+    )
+    normalize: Literal["fit", "none"] | Normalization | None = Field(
+        None,
+        description="fit: mean and deviation of the training pictures, kept in the checkpoint; left out: what named "
+        "weights were trained with (model.weights: DEFAULT), else fit",
     )
     augment: ImageAugment | None = None
 

@@ -1,4 +1,4 @@
-"""The `model` section: a list of layers, a function of the user's own, or encoders and their fusion."""
+"""The `model` section: a list of layers, a library's network, a function of the user's, or encoders and a fusion."""
 
 from __future__ import annotations
 
@@ -166,10 +166,20 @@ class Fusion(OneOf):
 # ---------------------------------------------------------------- the section
 
 
+class NamedModel(Section):
+    """A network of a library by its name, with arguments."""
+
+    name: str = Field(description="e.g. resnet18")
+    args: dict[str, Any] = Field(default_factory=dict, description="arguments of that model, in the library's words")
+
+
 class ModelSection(Section):
-    """The network: a list of layers, a function of the user's own, or encoders, their fusion and a head per output."""
+    """The network: a list of layers, a library's classifier by name, a function of the user's own, or encoders, their
+    fusion and a head per output. And the weights it starts from."""
 
     layers: list[Any] | None = Field(None, min_length=1, description="torch.nn's names and arguments, in order")
+    torchvision: NamedModel | str | None = Field(None, description="a classifier of torchvision, e.g. resnet18")
+    timm: NamedModel | str | None = Field(None, description="a classifier of timm, e.g. convnext_tiny.fb_in1k")
     python: str | None = Field(None, description="FILE.py:FUNCTION that returns a torch.nn.Module")
     args: dict[str, Any] = Field(default_factory=dict, description="arguments of that function")
     encoders: dict[str, Encoder] | None = Field(
@@ -177,7 +187,26 @@ class ModelSection(Section):
     )
     fusion: Fusion | None = Field(None, description="concat, sum, gated, attention or dot; left out: concat")
     body: list[Any] | None = Field(None, min_length=1, description="layers between fusion and heads")
-    weights: str | None = Field(None, description="starting weights: a checkpoint, state dict or .safetensors file")
+    weights: str | None = Field(
+        None,
+        description="starting weights: a checkpoint, run, state dict or .safetensors file, an https URL of one, or a "
+        "library's own by name: DEFAULT, IMAGENET1K_V1",
+    )
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="names in foreign weights: old: new, of a part and all below it; * is any text, kept in new's *",
+    )
+    require_loaded: float = Field(
+        0.5, ge=0, le=1, description="share of the network's values that weights must bring, a new last layer aside"
+    )
+
+    @field_validator("rename")
+    @classmethod
+    def _stars_have_a_source(cls, rename: dict[str, str]) -> dict[str, str]:
+        for old, new in rename.items():
+            if new.count("*") > old.count("*"):
+                raise ValueError(f"has {old}: {new}, with more * on the right than on the left to take them from")
+        return rename
 
     @field_validator("encoders", mode="before")
     @classmethod
@@ -193,9 +222,10 @@ class ModelSection(Section):
     def _one_form(self) -> ModelSection:
         encodes = {"encoders": self.encoders, "fusion": self.fusion, "body": self.body}
         parts = [name for name, value in encodes.items() if value is not None]
-        forms = [self.layers is not None, self.python is not None, bool(parts)]
-        if sum(forms) != 1:
-            raise ValueError("needs layers, python or encoders (with fusion and body), one of the three")
+        whole = (self.layers, self.torchvision, self.timm, self.python)
+        if sum([*(form is not None for form in whole), bool(parts)]) != 1:
+            kinds = "layers, torchvision, timm, python or encoders (with fusion and body)"
+            raise ValueError(f"needs one of {kinds}, and only one")
         if self.args and self.python is None:
             raise ValueError("has args, which only a python model takes")
         return self

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from ft.core.config.patterns import split_text
+from ft.core.config.schema.inputs import ImageAugment
 from ft.core.config.section import Count, Fraction, Named, Section
 
 Rate = Annotated[float, Field(gt=0)]
@@ -174,6 +175,13 @@ class FinetuneSection(TrainSection):
         return unfreeze
 
 
+class ViewsSection(Section):
+    """Test-time augmentation: each example is also judged changed, and the mean of the answers counts."""
+
+    views: int = Field(4, ge=2, description="how often each example is seen, once of them as it is")
+    augment: ImageAugment | None = Field(None, description="of pictures; left out: each input's own augment")
+
+
 class EvalSection(Section):
     """How a checkpoint is judged."""
 
@@ -181,3 +189,6 @@ class EvalSection(Section):
     batch_size: Count | None = Field(None, description="left out: train's")
     metrics: list[str] | None = Field(None, min_length=1, description="which to show; left out: all of the output's")
     min: dict[str, float] = Field(default_factory=dict, description="gate: metric: least value, else exit 3")
+    tta: ViewsSection | Literal["flip"] | None = Field(
+        None, description="test-time augmentation; flip: each picture as it is and mirrored"
+    )

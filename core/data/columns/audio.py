@@ -66,6 +66,10 @@ class AudioColumn:
             stored.note_remarks()
         return replace(column, mean=mean, std=std), stored
 
+    def changing(self, augment: AudioAugment | None) -> AudioColumn:
+        """The same with these changes of sounds."""
+        return replace(self, augment=augment)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         return 1, self.framing.mels, self.framing.frames

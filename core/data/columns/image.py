@@ -16,11 +16,13 @@ from ft.core.data import decode
 from ft.core.data.augment import Draws, augment
 from ft.core.data.columns.base import constant, nonzero
 from ft.core.data.columns.reading import describe_dtype, is_text
-from ft.core.data.files import Files, Keep, at_row, in_memory, in_threads, probe_files, sample_rows, stored_files
+from ft.core.data.disk import kept_files
+from ft.core.data.files import Keep, at_row, in_memory, in_threads, probe_files, sample_rows
 from ft.core.data.order import batches
 from ft.core.data.stored import Stored
 from ft.core.data.table import Values
-from ft.core.errors import ConfigError, Problem
+from ft.core.data.transforms import Transform, build_transforms, transformed
+from ft.core.errors import ConfigError, Problem, TreePath
 
 LEVELS = 256
 LOOKED_AT = 1_000  # files whose heads tell whether a large set is grey
@@ -31,7 +33,7 @@ CHUNK = 256  # files at a time
 class ImageColumn:
     """shape: (C, H, W). mean, std: per channel, of pixels scaled to 0..1. keep: where decoded files lie.
 
-    augment: for training; not in the state.
+    augment, transforms: for training; not in the state.
     """
 
     kind: ClassVar[str] = "image"
@@ -43,25 +45,33 @@ class ImageColumn:
     std: tuple[float, ...]
     augment: ImageAugment | None = None
     keep: Keep = "auto"
+    transforms: Transform | None = None
 
     @classmethod
     def fit(
         cls, settings: ImageInput, values: Values, earlier: ImageColumn | None = None
     ) -> tuple[ImageColumn, Stored]:
         channels, height, width = _form(settings, values)
-        _check_crop(settings.augment, min(height, width), values.column)
         neutral = (0.0,) * channels, (1.0,) * channels
-        column = cls((channels, height, width), *neutral, settings.augment, settings.keep)
+        path: TreePath = ("inputs", values.column, "augment")
+        column = cls((channels, height, width), *neutral, keep=settings.keep).changing(settings.augment, path)
         stored = column.encode(values)
         if isinstance(settings.normalize, Normalization):
             mean, std = _given_statistics(settings.normalize, channels, values.column)
         elif settings.normalize == "none":
             mean, std = column.mean, column.std
-        elif earlier is not None and len(earlier.mean) == channels:
-            mean, std = earlier.mean, earlier.std
+        elif earlier is not None and channels in (1, len(earlier.mean)):
+            mean, std = _kept_statistics(earlier, channels)
         else:
             mean, std = pixel_statistics(stored)
         return replace(column, mean=mean, std=std), stored
+
+    def changing(self, augment: ImageAugment | None, path: TreePath) -> ImageColumn:
+        """The same with these changes of pictures. path: of the setting, for the ConfigError where they do not do."""
+        _check_crop(augment, min(self.shape[1:]), path)
+        listed = augment.transforms if augment is not None else None
+        transforms = build_transforms(listed, self.shape, (*path, "transforms")) if listed else None
+        return replace(self, augment=augment, transforms=transforms)
 
     def encode(self, values: Values) -> Stored:
         """Paths, or uint8 (N, H, W) or (N, H, W, C) of any size -> uint8 (N, C, H, W) of this column's.
@@ -69,7 +79,7 @@ class ImageColumn:
         No copy of arrays that fit. Of many large files it is a list, and taking rows of it reads them.
         """
         if is_text(values.array):
-            return stored_files(Files(values, self.shape, torch.uint8, decode.read_into), self.keep)
+            return kept_files(values, self.shape, torch.uint8, decode.read_into, self.keep, decode.form())
         array, found = _check_pixels(values)
         channels, height, width = self.shape
         if found[1:] != (height, width) or found[0] > channels:
@@ -81,6 +91,8 @@ class ImageColumn:
 
     def prepare(self, stored: Tensor, draws: Draws | None = None) -> Tensor:
         """uint8 (B, C, H, W) -> float32: (x / 255 - mean) / std, as one multiplication and one addition."""
+        if draws is not None and self.transforms is not None:
+            stored = transformed(stored, draws, self.transforms)
         pixels = stored.float()  # a copy, so what follows may work in place
         if draws is not None and self.augment is not None:
             pixels = augment(pixels, draws, self.augment)  # black is 0 before and after scaling
@@ -177,11 +189,18 @@ def _given_statistics(given: Normalization, channels: int, column: str) -> tuple
     return tuple(given.mean) * times, tuple(given.std) * times
 
 
-def _check_crop(changes: ImageAugment | None, side: int, column: str) -> None:
+def _kept_statistics(earlier: ImageColumn, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Those of an earlier training; of colour for grey pictures their means."""
+    if channels == len(earlier.mean):
+        return earlier.mean, earlier.std
+    return (sum(earlier.mean) / len(earlier.mean),), (sum(earlier.std) / len(earlier.std),)
+
+
+def _check_crop(changes: ImageAugment | None, side: int, path: TreePath) -> None:
     """A shift by a whole side would leave nothing but black. side: the shorter one."""
     if changes is not None and changes.crop is not None and changes.crop >= side:
         message = f"crop is {changes.crop}; expected less than the shorter side of the pictures, {side} pixels"
-        raise ConfigError(Problem(message, ("inputs", column, "augment", "crop")))
+        raise ConfigError(Problem(message, (*path, "crop")))
 
 
 def _check_pixels(values: Values) -> tuple[np.ndarray, tuple[int, int, int]]:

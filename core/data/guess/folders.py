@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ft.core.config.suggest import did_you_mean
-from ft.core.data.guess.media import audio_settings, image_settings
+from ft.core.data.guess.media import audio_settings, image_settings, photo_settings
 from ft.core.data.guess.places import MEDIA
 from ft.core.data.guess.said import Columns, Place
 from ft.core.errors import ConfigError
@@ -31,7 +31,9 @@ def guess_folder(place: Place, target: str | None) -> Columns:
     answer = target or next((word for word in words if not NO_ANSWER.match(word)), words[0])
     found = Columns(rows=len(files))
     if source == "image_folder":
-        found.inputs["image"] = image_settings(files)
+        photo = photo_settings(files)
+        found.photos = photo is not None
+        found.inputs["image"] = photo or image_settings(files)
         found.why["image"] = "brought to this size; larger is slower and may be better"
     else:
         found.inputs["audio"] = audio_settings(files)

@@ -15,12 +15,34 @@ from ft.core.data.checks.sounds import examine as examine_sound
 
 SAMPLE = 100  # files that are opened
 SMALL = 64  # pixels: pictures of one size up to this are taken as they are, others brought to it
+PHOTO_SIDES = (224, 128, 64)  # what photos are brought to: 224 is what most pretrained networks were trained on
 RATE = 16_000  # samples a second, above which speech gains nothing
 SHORT = 0.1  # seconds that lengths are rounded up to
 
 
 def image_settings(paths: Sequence[Path]) -> dict[str, Any]:
     """A picture column: the pictures' own size where they agree on a small one, else 64."""
+    sizes = _sizes(paths)
+    (height, width), number = sizes.most_common(1)[0] if sizes else ((SMALL, SMALL), 0)
+    if number < 0.9 * sum(sizes.values()) or max(height, width) > SMALL:
+        height = width = SMALL
+    return {"type": "image", "size": height if height == width else [height, width]}
+
+
+def photo_settings(paths: Sequence[Path]) -> dict[str, Any] | None:
+    """The same for a network that was trained on photos: three channels, and the largest of its sides that these
+    pictures nearly have. None where they are smaller than all, as digits are.
+    """
+    shorter = sorted(min(size) for size in _sizes(paths).elements())
+    typical = shorter[len(shorter) // 2] if shorter else 0
+    if typical < PHOTO_SIDES[-1]:
+        return None
+    side = next(side for side in PHOTO_SIDES if typical >= 0.7 * side)
+    return {"type": "image", "size": side, "channels": 3}
+
+
+def _sizes(paths: Sequence[Path]) -> Counter[tuple[int, int]]:
+    """How often each height and width comes, of those that can be read."""
     sizes: Counter[tuple[int, int]] = Counter()
     for path in _some(paths):
         try:
@@ -28,10 +50,7 @@ def image_settings(paths: Sequence[Path]) -> dict[str, Any]:
         except (UnusableError, OSError):
             continue
         sizes[(picture.height, picture.width)] += 1
-    (height, width), number = sizes.most_common(1)[0] if sizes else ((SMALL, SMALL), 0)
-    if number < 0.9 * sum(sizes.values()) or max(height, width) > SMALL:
-        height = width = SMALL
-    return {"type": "image", "size": height if height == width else [height, width]}
+    return sizes
 
 
 def audio_settings(paths: Sequence[Path]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ class Columns:
 
     inputs, outputs: name -> settings. why: name -> reason. left: names that do not go in, with the reason. rows: of
     the files that were looked at. group: a column whose values are persons or places that come again, or None.
+    photos: whether the one input are pictures large enough for a network that was trained on photos.
     """
 
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -20,6 +21,7 @@ class Columns:
     left: dict[str, str] = field(default_factory=dict)
     rows: int = 0
     group: str | None = None
+    photos: bool = False
 
 
 @dataclass

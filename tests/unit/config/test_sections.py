@@ -74,11 +74,13 @@ SECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "GatedFusion": ("model.fusion.gated", fuses("gated")),
     "AttentionFusion": ("model.fusion.attention", fuses("attention")),
     "DotFusion": ("model.fusion.dot", fuses("dot")),
+    "NamedModel": ("model.torchvision", {"model": {"torchvision": {"name": "a"}}}),
     "ModelSection": ("model", {}),
     "TrainSection": ("train", {"train": {}}),
     "FinetuneSection": ("finetune", {"finetune": {}}),
     "LoraSection": ("finetune.lora", {"finetune": {"lora": {}}}),
     "EvalSection": ("eval", {"eval": {}}),
+    "ViewsSection": ("eval.tta", {"eval": {"tta": {}}}),
     "Experiment": ("", {}),
 }
 

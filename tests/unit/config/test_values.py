@@ -56,7 +56,7 @@ from ft.core.config.write import dump
         ({"model": {"layers": []}}, "model.layers is []; expected a list of 1 or more"),
         (
             {"model": {"layers": ["a"], "python": "b:c"}},
-            "model needs layers, python or encoders (with fusion and body), one of the three",
+            "model needs one of layers, torchvision, timm, python or encoders (with fusion and body), and only one",
         ),
         ({"model": {"layers": ["a"], "args": {"b": 1}}}, "model has args, which only a python model takes"),
     ],

@@ -43,8 +43,12 @@ def photos(tmp_path: Path) -> Callable[..., Loader]:
 
 
 @pytest.mark.parametrize("start", [0, 2, 4, 5])
-def test_files_read_ahead_give_the_batches_of_pictures_in_memory(photos: Callable[..., Loader], start: int) -> None:
-    lazy, kept = list(photos("files").epoch(1, start)), list(photos("memory").epoch(1, start))
+@pytest.mark.parametrize("keep", ["files", "disk"])
+def test_files_read_ahead_give_the_batches_of_pictures_in_memory(
+    photos: Callable[..., Loader], start: int, keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FT_CACHE", str(tmp_path / "cache"))
+    lazy, kept = list(photos(keep).epoch(1, start)), list(photos("memory").epoch(1, start))
     assert len(lazy) == len(kept) == 5 - start
     assert all(same(a, b) for a, b in zip(lazy, kept, strict=True))
 

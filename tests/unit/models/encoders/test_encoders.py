@@ -211,7 +211,6 @@ def test_torchvisions_models_lose_their_classifier_wherever_it_is() -> None:
         ("phot", "image", ("phot",), "there is no input phot; did you mean photo?"),
         ("photo", {"torchvision": {"name": "resnet81"}}, ("photo", "torchvision", "name"), "did you mean resnet1"),
         ("photo", {"torchvision": {"name": "vit_b_16"}}, ("photo", "torchvision"), "cannot take pictures of 32 x 32"),
-        ("photo", {"torchvision": {"name": "squeezenet1_0"}}, ("photo", "torchvision", "name"), "linear layer"),
         (
             "photo",
             {"torchvision": {"name": "resnet18", "args": {"num_classes": 3}}},
@@ -249,11 +248,6 @@ def test_what_does_not_fit_is_said_with_its_place(
     problem = caught.value.problems[0]
     assert problem.path == ("model", "encoders", *path)
     assert message in problem.message
-
-
-def test_a_grey_picture_for_torchvision_is_told_to_become_colour() -> None:
-    with pytest.raises(ConfigError, match="channels: 3"):
-        encoder({"torchvision": {"name": "resnet18"}}, InputForm("image", (1, 32, 32)))
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])

@@ -1,4 +1,4 @@
-"""`adam` or `{adam: {betas: [0.9, 0.95]}}`: the form that optimizers and schedules share, and its unknown names."""
+"""`adam` or `{adam: {betas: [0.9, 0.95]}}`: the form that optimizers, schedules and transforms share."""
 
 from __future__ import annotations
 
