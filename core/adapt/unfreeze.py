@@ -36,7 +36,8 @@ class Joining:
 class Frozen:
     """What is frozen in a network, epoch by epoch. Without a report nothing is. joins: in the order of their epochs.
 
-    held: paths of modules that stay in eval mode throughout, as the norm layers beside adapters do.
+    held: paths of modules that stay in eval mode throughout, as the norm layers beside adapters do. resting: names of
+    the parameters that never learn though no pattern named them, as those beside adapters.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Frozen:
         report: FreezeReport | None = None,
         joins: Sequence[Joining] = (),
         held: Sequence[str] = (),
+        resting: Sequence[str] = (),
     ) -> None:
-        self._module, self._report, self.joins, self._held = module, report, tuple(joins), tuple(held)
+        self._module, self._report, self.joins = module, report, tuple(joins)
+        self._held, self._resting = tuple(held), tuple(resting)
         self._epoch = 1
 
     def enter(self, epoch: int) -> Joining | None:
@@ -69,16 +72,30 @@ class Frozen:
 
         joining: with what joined at the beginning of this epoch.
         """
+        names, modules = (self._report.names, self._report.modules) if self._report else ((), ())
+        joined = [each for each in self._joined() if not (joining and each.epoch == self._epoch)]
+        waiting = set(names) - {name for joining in joined for name in joining.names}
+        parameters = dict(self._module.named_parameters(remove_duplicate=False))
+        still = {parameters[name] for name in (*waiting, *self._resting)}
+        freed = [name for joining in joined for name in joining.modules]
+        others = [name for name in self._module.state_dict() if name not in parameters]
+        buffers = [
+            name for name in others if _below(name, self._held) or (_below(name, modules) and not _below(name, freed))
+        ]
+        return [*(name for name, parameter in parameters.items() if parameter in still), *buffers]
+
+    def throughout(self) -> list[str]:
+        """Paths of the modules that patterns froze and of which nothing ever joins."""
         if self._report is None:
             return []
-        joined = [each for each in self._joined() if not (joining and each.epoch == self._epoch)]
-        waiting = set(self._report.names) - {name for joining in joined for name in joining.names}
-        parameters = dict(self._module.named_parameters(remove_duplicate=False))
-        still = {parameters[name] for name in waiting}
-        freed = [name for joining in joined for name in joining.modules]
-        held = [name for name in self._module.state_dict() if name not in parameters]
-        buffers = [name for name in held if _below(name, self._report.modules) and not _below(name, freed)]
-        return [*(name for name, parameter in parameters.items() if parameter in still), *buffers]
+        joining = [name for each in self.joins for name in (*each.modules, *each.names)]
+        named = self._report.modules
+        return [name for name in named if not any(_below(it, [name]) or _below(name, [it]) for it in joining)]
+
+    def ever_learning(self) -> list[str]:
+        """Names of the parameters that learn now or in a later epoch."""
+        joining = {name for each in self.joins for name in each.learning}
+        return [name for name, value in self._module.named_parameters() if value.requires_grad or name in joining]
 
     def _joined(self) -> list[Joining]:
         return [joining for joining in self.joins if joining.epoch <= self._epoch]

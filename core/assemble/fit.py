@@ -11,9 +11,9 @@ from functools import partial
 import torch
 
 from ft.core.adapt.proof import digests
+from ft.core.assemble.feature_cache import cache_features
 from ft.core.assemble.learning import Learning, what_learns
 from ft.core.assemble.parts import (
-    SMOKE_BATCHES,
     BatchLoader,
     LimitedLoader,
     Machine,
@@ -24,6 +24,7 @@ from ft.core.assemble.parts import (
     memory_format,
 )
 from ft.core.assemble.picking import mixing, sampled_classes, tell_sampling
+from ft.core.assemble.teaching import Teacher, teach
 from ft.core.config.schema import Experiment, FinetuneSection, RankingOutput, TrainSection
 from ft.core.config.suggest import nearest
 from ft.core.data.columns import Column
@@ -46,7 +47,8 @@ from ft.core.optim.schedules import Schedule, make_schedule
 class Fit:
     """A training, ready to run.
 
-    still: SHA-256 of each tensor that is frozen at first, as it was. choices: what is to be told of it.
+    still: SHA-256 of each tensor that is frozen at first, as it was. choices: what is to be told of it. cached: whose
+    answers are kept. teacher: what a run records of it.
     """
 
     loop: Loop
@@ -56,6 +58,8 @@ class Fit:
     still: dict[str, str]
     warnings: tuple[str, ...]
     choices: tuple[str, ...] = ()
+    cached: str = "not used"
+    teacher: dict[str, str] | None = None
 
 
 def build_fit(
@@ -67,6 +71,7 @@ def build_fit(
     machine: Machine,
     *,
     smoke: bool = False,
+    teacher: Teacher | None = None,
 ) -> Fit:
     """Freeze, adapters, then optimizer, schedule, loaders and loop. Raises ConfigError with the place of what does not
     fit.
@@ -82,8 +87,12 @@ def build_fit(
     at_last = partial(learning.frozen.train_mode, at_last=True)
     _check_last_batch(settings, stage, examples, network, data.inputs, at_last)
     balance = _balance(settings, stage, heads, machine)
-    loader, validation = _fit_loaders(experiment, settings, data, network, machine, smoke=smoke)
+    training, judged = _fit_loaders(experiment, settings, data, network, machine)
+    cache = cache_features(settings, network, training, judged, machine, learning.frozen, smoke=smoke)
+    taught = teach(teacher, settings, heads, training, cache.training, machine, smoke=smoke)
+    loader, validation = taught.loader, cache.validation
     if smoke:
+        loader, validation = LimitedLoader(loader), None if validation is None else LimitedLoader(validation)
         settings = settings.model_copy(update={"epochs": 1, "max_steps": None})
     groups = list(learning.groups)
     if balance is not None:
@@ -93,8 +102,8 @@ def build_fit(
     ema = Ema(network.module, settings.ema) if settings.ema else None
     loop = Loop(
         _loop_settings(settings, stage, heads, validated=validation is not None),
-        network,
-        list(heads.values()),
+        cache.on(network),
+        taught.heads,
         loader,
         validation,
         optimizer,
@@ -102,14 +111,14 @@ def build_fit(
         machine.precision,
         train_mode=learning.frozen.train_mode,
         ema=ema,
-        shipped=replace(network, module=ema.module) if ema else None,
+        shipped=cache.on(replace(network, module=ema.module)) if ema else None,
         balance=balance,
         name_example=partial(_name_example, data.examples["train"].names),
         enter=learning.frozen.enter,
     )
-    classes = sampled_classes(settings, stage, data)
-    choices = () if classes is None else (tell_sampling(classes, data),)
-    return Fit(loop, network, heads, learning, still, () if smoke else _warnings(settings, stage, loop), choices)
+    told = (*tell_sampling(settings, stage, data), *cache.told, *taught.told)
+    warnings = () if smoke else _warnings(settings, stage, loop)
+    return Fit(loop, network, heads, learning, still, warnings, told, cache.name, teacher.record() if teacher else None)
 
 
 def _name_example(names: Sequence[str] | None, row: int) -> str:
@@ -118,20 +127,20 @@ def _name_example(names: Sequence[str] | None, row: int) -> str:
 
 
 def _fit_loaders(
-    experiment: Experiment, settings: TrainSection, data: Data, network: Network, machine: Machine, *, smoke: bool
+    experiment: Experiment, settings: TrainSection, data: Data, network: Network, machine: Machine
 ) -> tuple[BatchLoader, BatchLoader | None]:
     """Shuffled and augmented training batches, and the validation split in its own order if there is one."""
-    training: BatchLoader = _training_loader(experiment.seed, settings, data, network, machine)
+    plain = _training_loader(experiment.seed, settings, data, network, machine)
     stage = "finetune" if isinstance(settings, FinetuneSection) else "train"
-    if mixed := mixing(experiment.seed, settings, stage, data):
-        training = MixedLoader(training, mixed)
+    mixed = mixing(experiment.seed, settings, stage, data)
+    training = plain if mixed is None else MixedLoader(plain, mixed)
     assert experiment.eval is not None, "a complete experiment"
     size = experiment.eval.batch_size or settings.batch_size
     validation = None
     if examples := data.examples.get("val"):
         rankings = Rankings.of(data.outputs, "val")
-        validation = build_loader(examples, data.inputs, network, machine, size, smoke=smoke, rankings=rankings)
-    return LimitedLoader(training, SMOKE_BATCHES) if smoke else training, validation
+        validation = build_loader(examples, data.inputs, network, machine, size, smoke=False, rankings=rankings)
+    return training, validation
 
 
 def _training_loader(
@@ -150,6 +159,7 @@ def _training_loader(
             shuffle=True,
             augment=settings.augment,
             classes=classes,
+            views=settings.augment_views if isinstance(settings, FinetuneSection) else None,
             memory_format=memory_format(network.module, machine.device),
         )
     output = data.output_settings[rankings.output]

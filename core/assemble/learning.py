@@ -48,7 +48,9 @@ def what_learns(settings: TrainSection, stage: str, network: Network) -> Learnin
         text = "finetune.unfreeze lets frozen layers learn, and finetune.lora keeps them as they are; choose one"
         raise ConfigError(Problem(text, (stage, "unfreeze")))
     adapters = adapt(settings, network, report)
-    frozen = Frozen(network.module, report, joins, adapters.held if adapters else ())
+    every = network.module.named_parameters(remove_duplicate=False)
+    resting = [name for name, parameter in every if adapters and not parameter.requires_grad]
+    frozen = Frozen(network.module, report, joins, adapters.held if adapters else (), resting)
     begins = {name: joining.epoch for joining in joins for name in joining.learning}
     first = network.module.named_parameters()
     learning = [name for name, parameter in first if parameter.requires_grad or name in begins]

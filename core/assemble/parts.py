@@ -13,11 +13,12 @@ from torch import nn
 from ft.core.config.schema import Experiment, OutputColumn, RankingOutput
 from ft.core.data.catalog import Catalog
 from ft.core.data.columns import Column, column_from_state
-from ft.core.data.loader import Batch, Examples, Loader
+from ft.core.data.loader import Examples, Loader
 from ft.core.data.mixing import MixedLoader
 from ft.core.data.prepare import Data
 from ft.core.data.ranking import RankingLoader
 from ft.core.data.views import Views
+from ft.core.engine import protocols
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.build import RankingSides, build_network
 from ft.core.models.forms import InputForm
@@ -213,7 +214,7 @@ def build_loader(
     """
     if rankings is not None:
         loader: BatchLoader = rankings.loader(examples, inputs, machine.device, batch_size=batch_size)
-        return LimitedLoader(loader, SMOKE_BATCHES) if smoke else loader
+        return LimitedLoader(loader) if smoke else loader
     loader = Loader(
         examples,
         inputs,
@@ -225,17 +226,17 @@ def build_loader(
         memory_format=memory_format(network.module, machine.device),
     )
     seen = views(loader)
-    return LimitedLoader(seen, SMOKE_BATCHES) if smoke else seen
+    return LimitedLoader(seen) if smoke else seen
 
 
 class LimitedLoader:
     """The first few batches of every epoch, for smoke tests."""
 
-    def __init__(self, loader: BatchLoader, batches: int) -> None:
+    def __init__(self, loader: protocols.Loader, batches: int = SMOKE_BATCHES) -> None:
         self._loader = loader
         self.batches_per_epoch: int = min(batches, loader.batches_per_epoch)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[protocols.Batch]:
         """The batches from `start` up to the limit."""
         return islice(self._loader.epoch(epoch, start), self.batches_per_epoch - start)
 

@@ -35,15 +35,18 @@ def sampled_classes(settings: TrainSection, stage: str, data: Data) -> Tensor | 
     return data.examples["train"].targets[names[0]]
 
 
-def tell_sampling(classes: Tensor, data: Data) -> str:
-    """One line: what the classes count, and how often each comes in an epoch."""
+def tell_sampling(settings: TrainSection, stage: str, data: Data) -> tuple[str, ...]:
+    """One line where classes are balanced: what they count, and how often each comes in an epoch."""
+    classes = sampled_classes(settings, stage, data)
+    if classes is None:
+        return ()
     counts = torch.bincount(classes)
     counts = counts[counts > 0]
     low, rest = divmod(len(classes), len(counts))
     times = f"{low:,} or {low + 1:,}" if rest else f"{low:,}"
     has = f"{int(counts.min()):,} to {int(counts.max()):,} examples"
     [name] = [name for name, output in data.output_settings.items() if isinstance(output, CategoryOutput)]
-    return f"sampling balanced: the {len(counts)} classes of {name} have {has}, each comes {times} times in an epoch"
+    return (f"sampling balanced: the {len(counts)} classes of {name} have {has}, each comes {times} times in an epoch",)
 
 
 def mixing(seed: int, settings: TrainSection, stage: str, data: Data) -> Mixing | None:

@@ -7,6 +7,7 @@ Affine maps: bilinear, one resampling for all four. Erasing: Zhong et al. 2017, 
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Literal
 
@@ -41,6 +42,12 @@ class Draws:
         bits = hashing.scramble(self._keys[:, None] + counters * hashing.GOLDEN)  # (B, k)
         numbers = ((bits >> 40) & 0xFFFFFF).float() * 2.0**-24
         return numbers.to(self._device, non_blocking=True)
+
+    def part(self, rows: slice) -> Draws:
+        """Those of some of the examples."""
+        some = copy.copy(self)
+        some._keys = self._keys[rows]
+        return some
 
     def seeds(self) -> list[int]:
         """For each example a seed of torch's generators, of 63 bits."""
@@ -117,11 +124,11 @@ def jitter(
     )  # (B, 3)
     light, against, colour = factor[:, :, None, None, None].unbind(1)  # (B, 1, 1, 1) each
     if brightness:
-        pictures = (pictures * light).clamp(0, white)
+        pictures = (pictures * light).clamp_(0, white)
     if contrast:
-        pictures = torch.lerp(grey(pictures).mean((2, 3), keepdim=True), pictures, against).clamp(0, white)
+        pictures = torch.lerp(grey(pictures).mean((2, 3), keepdim=True), pictures, against).clamp_(0, white)
     if saturation and pictures.shape[1] == 3:
-        pictures = torch.lerp(grey(pictures), pictures, colour).clamp(0, white)
+        pictures = torch.lerp(grey(pictures), pictures, colour).clamp_(0, white)
     return pictures
 
 
@@ -130,7 +137,7 @@ def grey(pictures: Tensor) -> Tensor:
     if pictures.shape[1] == 1:
         return pictures
     share = torch.tensor(GREY, dtype=pictures.dtype, device=pictures.device)
-    return (pictures * share[:, None, None]).sum(1, keepdim=True)
+    return (share @ pictures.flatten(2)).view(len(pictures), 1, *pictures.shape[2:])
 
 
 def flip(pictures: Tensor, draws: Draws) -> Tensor:

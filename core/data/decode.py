@@ -7,7 +7,6 @@ the first counts. Pillow decodes; torch is not needed here.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ft.core.errors import DataError
+from ft.core.runtime.cores import cores
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -69,7 +69,7 @@ def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         pixels = arrays[row, ..., 0] if arrays.shape[-1] == 1 else arrays[row]
         _fit_into(Image.fromarray(np.ascontiguousarray(pixels)), out[row])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock while it resizes
+    with ThreadPoolExecutor(cores()) as pool:  # Pillow lets go of the interpreter lock while it resizes
         list(pool.map(fit_row, range(len(arrays))))
     return out
 

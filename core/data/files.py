@@ -7,7 +7,6 @@ lock while they decode.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from ft.core.data.columns.reading import describe_dtype, is_text
 from ft.core.data.stored import Stored
 from ft.core.data.table import Values
 from ft.core.errors import DataError
+from ft.core.runtime.cores import cores
 
 MEMORY_LIMIT = 1 << 30  # bytes of a decoded column: two such splits fit beside a model on a machine of 8 GB
 SAMPLE = 10_000  # files that statistics of training are taken from: a mean over so many is good to 1 % of a deviation
@@ -162,7 +162,7 @@ def in_threads(work: Callable[[int, int], Result], rows: Sequence[int]) -> list[
     if len(rows) == 1:
         return [work(0, rows[0])]
     done: list[Result] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         try:
             for first in range(0, len(rows), AT_ONCE):
                 some = rows[first : first + AT_ONCE]

@@ -61,7 +61,8 @@ class Loader:
     rows differ in length, batches hold like lengths and unshuffled rows come longest first, unless in_order asks for
     them as they lie; Batch.examples says which they are. The last batch may be short.
     classes: int64 (N,), on the CPU; shuffled, each of them comes equally often (balanced.py).
-    augment: with draws from (seed, epoch, example), so a resumed epoch goes on with the same bits.
+    augment: with draws from (seed, epoch, example), so a resumed epoch goes on with the same bits. views: after so many
+    epochs the draws come again; None: never.
     memory_format: of inputs with four axes. world_size processes share each batch of batch_size * world_size.
     """
 
@@ -77,6 +78,7 @@ class Loader:
         in_order: bool = False,
         augment: bool = False,
         classes: Tensor | None = None,
+        views: int | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
         rank: int = 0,
         world_size: int = 1,
@@ -85,7 +87,7 @@ class Loader:
         self.examples, self.columns, self.device = examples, columns, device
         self.batch_size, self.seed, self.shuffle, self.augment = batch_size, seed, shuffle, augment
         self._classes = classes
-        self.memory_format, self.rank, self.world_size = memory_format, rank, world_size
+        self.views, self.memory_format, self.rank, self.world_size = views, memory_format, rank, world_size
         self._lengths = None if in_order else _lengths(examples.inputs)
         self._draws = augment and any(getattr(column, "augment", None) is not None for column in columns.values())
         self._home = _choose_home(examples, device)
@@ -121,14 +123,36 @@ class Loader:
     def batches_per_epoch(self) -> int:
         return count_batches(len(self.examples), self.batch_size, self.world_size)
 
+    @property
+    def augments(self) -> bool:
+        """Whether an input changes from epoch to epoch."""
+        return self._draws
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on, exactly those of an epoch that was never interrupted.
 
         Raises DataError naming a file that cannot be read.
         """
         order, first = self._order(epoch), self._ready.first(start)
-        cut = self._cut(order, start)
         ready = islice(self._ready.gather(self._cut(order % len(self.examples), first)), start - first, None)
+        return self._batches(self._cut(order, start), ready, epoch)
+
+    def rows(self, epoch: int, start: int = 0) -> Iterator[Tensor]:
+        """The rows of those batches, int64 (B,) each, on the CPU, as `_order` has them."""
+        return self._cut(self._order(epoch), start)
+
+    def targets(self, rows: Tensor) -> dict[str, Tensor]:
+        """The targets of some rows, as a batch of them has them. rows: int64 (B,) on the CPU."""
+        ready = self._ready.take(rows % len(self.examples))
+        return {name: ready[TARGET, name] for name in self.examples.targets}
+
+    def of_rows(self, some: Sequence[Tensor], epoch: int) -> Iterator[Batch]:
+        """A batch of each of the given rows, int64 (B,) on the CPU, with the draws of that epoch."""
+        return self._batches(iter(some), (self._ready.take(rows % len(self.examples)) for rows in some), epoch)
+
+    def _batches(
+        self, cut: Iterator[Tensor], ready: Iterator[Mapping[tuple[str, str], Tensor]], epoch: int
+    ) -> Iterator[Batch]:
         if not any(isinstance(stored, Files) for stored in self._rows.values()):
             for rows in cut:
                 yield self._gather(rows, self._take_rows(rows), next(ready), epoch)
@@ -178,7 +202,8 @@ class Loader:
         found: dict[str, Tensor] = {}
         rows, drawn = rows % len(self.examples), rows  # a repeat has draws of its own
         if taken or self._tensors:
-            draws = Draws(self.seed, epoch, drawn, self.device) if self._draws else None
+            view = epoch % self.views if self.views else epoch
+            draws = Draws(self.seed, view, drawn, self.device) if self._draws else None
             at = rows.to(self._home, non_blocking=True)
             tensors = {name: stored.index_select(0, at) for name, stored in self._tensors.items()}
             for name, values in (*taken.items(), *tensors.items()):

@@ -41,6 +41,11 @@ class Spans(Generic[Name]):
         """The number of the batch with which the span of batch `start` begins."""
         return start - start % self.batches
 
+    def take(self, rows: Tensor) -> dict[Name, Tensor]:
+        """Some rows, int64 (B,), on the CPU, by column; their places in memory are their own."""
+        at = rows.to(self.home, non_blocking=True)
+        return {name: column.index_select(0, at).to(self.device) for name, column in self.columns.items()}
+
     def gather(self, cut: Iterator[Tensor]) -> Iterator[dict[Name, Tensor]]:
         """Each batch's rows, by column. cut: the rows of every batch from a `first` one on, int64 (B,), on the CPU."""
         while some := list(islice(cut, self.batches)):

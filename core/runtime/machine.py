@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from ft.core.runtime.cores import cores
 from ft.core.runtime.precision import fast_precisions
 
 
@@ -32,7 +33,7 @@ def facts() -> dict[str, Any]:
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "torch": str(torch.__version__),
         "torchvision": torchvision_facts(),
-        "cpu": {"name": _cpu_name(), "cores": _cores()},
+        "cpu": {"name": _cpu_name(), "cores": cores()},
         "threads": torch.get_num_threads(),
         "memory_bytes": _memory_bytes(),
         "devices": _devices(),
@@ -92,11 +93,6 @@ def _cpu_name() -> str:
         text = ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)  # ARM kernels leave this line out
     return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def _cores() -> int | None:
-    """Those this process may use: a container's share where the system tells, not the whole host."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _memory_bytes() -> int | None:

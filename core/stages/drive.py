@@ -210,6 +210,7 @@ def _machine(prepared: Prepared, environment: Mapping[str, Any]) -> dict[str, st
         "the number of threads": str(environment["threads"]),
         "the device": str(prepared.machine.device),
         "the precision": prepared.machine.precision.name,
+        "the feature cache": prepared.fit.cached,
     }
 
 
@@ -232,6 +233,7 @@ def checkpoint_head(prepared: Prepared) -> dict[str, Any]:
         "parent": prepared.parent,
         "python": code,
         "adapter": None if adapted is None else adapted.adapters.to_dict(),
+        "teacher": prepared.fit.teacher,
     }
 
 
@@ -246,6 +248,7 @@ def _describe_run(prepared: Prepared, run: RunFolder, facts_here: Mapping[str, A
         "data": prepared.data.found,
         "fingerprint": prepared.data.fingerprint,
         FROM_ENVIRONMENT: remember_environment(prepared.loaded, prepared.stage),
+        "teacher": prepared.fit.teacher,
     }
     run.write("env.json", json.dumps(environment, indent=2, default=str) + "\n")
     run.write("config.yaml", prepared.loaded.resolved_yaml(prepared.stage))

@@ -55,12 +55,15 @@ class Rebuilt:
     network: Network
 
 
-def rebuild(subject: Subject, asked: Sequence[str] = ()) -> Rebuilt:
-    """Network, heads and columns from the checkpoint alone, with its weights. Raises CheckpointError on a misfit."""
+def rebuild(subject: Subject, asked: Sequence[str] = (), machine: Machine | None = None) -> Rebuilt:
+    """Network, heads and columns from the checkpoint alone, with its weights. machine: None for the experiment's own.
+
+    Raises CheckpointError on a misfit.
+    """
     checkpoint, experiment = subject.checkpoint, subject.loaded.experiment
     assert checkpoint is not None
     refuse_overrides(subject)
-    machine = build_machine(experiment)
+    machine = machine or build_machine(experiment)
     inputs, outputs = build_columns(checkpoint)
     input_settings, output_settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
     heads = checkpoint_heads(checkpoint, output_settings, outputs, asked)

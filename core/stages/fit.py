@@ -29,6 +29,7 @@ from ft.core.stages.results import FitResult
 from ft.core.stages.resume import Continuation, Finder, find_run
 from ft.core.stages.runs import RunFolder, create_run
 from ft.core.stages.start import Start, load_start, reopen_start, training_start
+from ft.core.stages.teaching import check_same_teacher, load_teacher
 
 _STATES: dict[type[BaseException], str] = {
     Terminated: "preempted",
@@ -119,14 +120,17 @@ def _prepare(
         loading = load_start(start, network, heads, experiment.model, replace_last=stage == "finetune")
         total, *differences = loading.lines()
         options.on_notice(Notice("weights", total, tuple(differences)))
-    fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke)
+    teacher = load_teacher(loaded, stage, data, heads, machine)
+    if continuation is not None:
+        check_same_teacher(continuation, teacher)
+    fit = build_fit(experiment, settings, data, network, heads, machine, smoke=options.smoke, teacher=teacher)
     warn(fit.warnings, options.on_notice)
     for choice in fit.choices:
         options.on_notice(Notice("choice", choice))
     tell_learning(fit.learning, options.on_notice)
     before = None
     if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:
-        before = evaluate(network, fit.loop.validation, list(heads.values()), machine.precision)
+        before = evaluate(fit.loop.network, fit.loop.validation, list(heads.values()), machine.precision)
     origin = start.path if start is not None else (Path(saved["origin"]) if saved.get("origin") else None)
     parent = continuation.run.status().parent if continuation else (start.parent if start else None)
     return Prepared(loaded, stage, origin, parent, kept, machine, data, fit, loading, before, continuation)

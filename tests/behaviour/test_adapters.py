@@ -69,6 +69,14 @@ def test_the_base_does_not_move_by_a_bit_and_keeps_its_names(made: Path, run: in
     assert moved == ["linear_5.weight", "linear_5.bias"]
 
 
+@pytest.mark.parametrize("run", [2, 3])
+def test_that_no_byte_of_the_base_moved_is_proved_and_told(made: Path, run: int) -> None:
+    frozen = json.loads((made / f"runs/tiny/{run}/result.json").read_text())["frozen"]
+    base = {name: value for name, value in best(made, 1)["weights"].items() if not name.startswith("linear_5.")}
+    assert frozen["identical"] is True
+    assert (frozen["tensors"], frozen["values"]) == (len(base), sum(value.numel() for value in base.values()))
+
+
 def test_how_many_values_learn_is_told(made: Path) -> None:
     answer = ft("finetune", "runs/tiny/1", "--lora", "4", "--target", "4", "finetune.max_steps=1", cwd=made)
     own, head = 4 * (288 + 24), 24 * 10 + 10

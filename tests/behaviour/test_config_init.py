@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command_line import ft
 from PIL import Image
+
+from ft.core.runtime.torchvision import import_torchvision
 
 pytest.importorskip("pyarrow")
 
@@ -43,6 +46,24 @@ def test_folders_of_pictures_become_an_experiment_that_runs(tmp_path: Path) -> N
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{row}.png")
     assert ft("config", "init", "--data", "photos", "--out", "my.yaml", cwd=tmp_path).code == 0
     done = ft("run", "my.yaml", "tensorboard=false", "--smoke", cwd=tmp_path)
+    assert done.code == 0, done.err
+
+
+def test_folders_of_photos_become_a_finetuning_of_a_pretrained_network(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for row in range(20):
+            pixels = rng.integers(0, 255, (90, 70, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{row}.jpg")
+    assert ft("config", "init", "--data", "photos", "--out", "my.yaml", cwd=tmp_path).code == 0
+    text = (tmp_path / "my.yaml").read_text()
+    assert "torchvision: resnet18" in text
+    assert "size: 64, channels: 3, augment: standard" in text
+    assert ft("config", "validate", "my.yaml", cwd=tmp_path).code == 0
+    weights = import_torchvision().models.resnet18(weights=None).state_dict()
+    torch.save(weights, tmp_path / "w.pth")
+    done = ft("run", "my.yaml", "model.weights=w.pth", "tensorboard=false", "--smoke", cwd=tmp_path)
     assert done.code == 0, done.err
 
 

@@ -113,6 +113,20 @@ def digits(folder: Path) -> None:
     assert ft("train", "weights.yaml", cwd=folder).code == 0
 
 
+def teaching(folder: Path) -> None:
+    """A teacher's answers, and features that are kept for two views of each picture."""
+    teacher = {"checkpoint": "runs/tiny/1", "temperature": 2.0, "weight": 0.3}
+    settings = {
+        "inputs": {"image": {"type": "image", "augment": {"crop": 1}}},
+        "train": {"max_steps": 2, "batch_size": 256},
+        "finetune": {"freeze": "0-1", "feature_cache": "on", "augment_views": 2, "teacher": teacher},
+    }
+    write_config(folder / "c.yaml", settings)
+    for command in ("train", "finetune"):
+        answer = ft(command, "c.yaml", cwd=folder)
+        assert answer.code == 0, answer.err
+
+
 def arrays(folder: Path) -> None:
     """Numbers, vectors and categories in, a number out, through a model of the user's own."""
     rng = np.random.default_rng(0)
@@ -176,6 +190,7 @@ def known_set(folder: Path) -> None:
 
 EXPERIMENTS: tuple[Callable[[Path], None], ...] = (
     digits,
+    teaching,
     arrays,
     pictures,
     known_set,

@@ -66,7 +66,14 @@ from ft.core.config.schema.outputs import (
     OutputColumn,
     RankingOutput,
 )
-from ft.core.config.schema.stages import EvalSection, FinetuneSection, LoraSection, TrainSection, ViewsSection
+from ft.core.config.schema.stages import (
+    EvalSection,
+    FinetuneSection,
+    LoraSection,
+    TeacherSection,
+    TrainSection,
+    ViewsSection,
+)
 
 __all__ = [
     "SECTIONS",
@@ -121,6 +128,7 @@ __all__ = [
     "Split",
     "SumFusion",
     "TableData",
+    "TeacherSection",
     "TextEncoder",
     "TextInput",
     "TorchvisionEncoder",

@@ -14,6 +14,15 @@ Rate = Annotated[float, Field(gt=0)]
 Patterns = list[int | str] | int | str
 
 
+class TeacherSection(Section):
+    """Distillation: learn from a trained model's answers too (Hinton et al. 2015)."""
+
+    checkpoint: str = Field(description="the teacher: a checkpoint or run of ft with the same classes")
+    temperature: float = Field(4.0, gt=0, description="softens the classes' probabilities of both; numbers have none")
+    weight: float = Field(0.5, gt=0, le=1, description="the teacher's share of the loss, the labels have the rest")
+    python: str | None = Field(None, description="the teacher's own Python file, where its model is a python: one")
+
+
 class TrainSection(Section):
     """One run of the loop."""
 
@@ -58,6 +67,7 @@ class TrainSection(Section):
         None, description="most examples in one forward pass; auto: halves when memory runs out; the step stays whole"
     )
 
+    teacher: TeacherSection | None = Field(None, description="a larger model whose answers are learned too")
     sampling: Literal["shuffle", "balanced"] = Field(
         "shuffle", description="balanced: each class of the category output equally often; epochs stay as long"
     )
@@ -148,6 +158,12 @@ class FinetuneSection(TrainSection):
         return freeze
 
     lora: LoraSection | None = Field(None, description="learn small changes beside frozen weights, and the last layer")
+    feature_cache: Literal["auto", "on", "off"] = Field(
+        "auto", description="compute what frozen first layers answer once, not in every epoch; auto: where that pays"
+    )
+    augment_views: Count | None = Field(
+        None, description="augmentations of each example, in turn by epoch, so that their features can be kept"
+    )
 
     @field_validator("freeze")
     @classmethod

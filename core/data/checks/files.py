@@ -6,7 +6,6 @@ What is done with one file is the business of pictures.py and sounds.py; this na
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from ft.core.data import cells
 from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, share
 from ft.core.data.table import Dataset, Table
+from ft.core.runtime.cores import cores
 
 What = TypeVar("What")
 
@@ -55,7 +55,7 @@ def open_all(table: Table, name: str, examine: Callable[[bytes], What]) -> list[
     """Each file that a column names. examine: contents -> what they are; raises UnusableError."""
     folder = table.folder or Path()
     rows = table.names or [f"row {row}" for row in range(len(table))]
-    threads = min(8, os.cpu_count() or 1)
+    threads = min(8, cores() or 1)
     with ThreadPoolExecutor(threads) as pool:  # decoders let go of the interpreter lock
         return list(pool.map(partial(_open, folder, examine), cells.texts(table.columns[name]), rows))
 

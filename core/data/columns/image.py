@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from ft.core.errors import ConfigError, Problem, TreePath
 LEVELS = 256
 LOOKED_AT = 1_000  # files whose heads tell whether a large set is grey
 CHUNK = 256  # files at a time
+CACHED = 1 << 19  # values of the pictures that are changed at a time: 2 MB of floats
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,20 @@ class ImageColumn:
         return stored.expand(-1, channels, -1, -1)  # grey as colour: the same bytes seen three times
 
     def prepare(self, stored: Tensor, draws: Draws | None = None) -> Tensor:
-        """uint8 (B, C, H, W) -> float32: (x / 255 - mean) / std, as one multiplication and one addition."""
+        """uint8 (B, C, H, W) -> float32: (x / 255 - mean) / std, as one multiplication and one addition.
+
+        On a CPU a few pictures at a time: what lies in the cache between two changes is three times as fast.
+        """
+        most = max(1, CACHED // math.prod(self.shape))
+        if draws is None or stored.device.type != "cpu" or len(stored) <= most:
+            return self._prepared(stored, draws)
+        out = torch.empty(stored.shape, dtype=torch.float32)
+        for first in range(0, len(stored), most):
+            rows = slice(first, first + most)
+            out[rows] = self._prepared(stored[rows], draws.part(rows))
+        return out
+
+    def _prepared(self, stored: Tensor, draws: Draws | None) -> Tensor:
         if draws is not None and self.transforms is not None:
             stored = transformed(stored, draws, self.transforms)
         pixels = stored.float()  # a copy, so what follows may work in place

@@ -38,7 +38,7 @@ def photo_settings(paths: Sequence[Path]) -> dict[str, Any] | None:
     if typical < PHOTO_SIDES[-1]:
         return None
     side = next(side for side in PHOTO_SIDES if typical >= 0.7 * side)
-    return {"type": "image", "size": side, "channels": 3}
+    return {"type": "image", "size": side, "channels": 3, "augment": "standard"}
 
 
 def _sizes(paths: Sequence[Path]) -> Counter[tuple[int, int]]:

@@ -104,6 +104,21 @@ class CategoryHead:
             return torch.full((), len(targets), dtype=torch.float32, device=targets.device)
         return (targets @ weights).sum() if targets.is_floating_point() else weights[targets].sum()
 
+    def answers(self, raw: Tensor) -> Tensor:
+        """What a student of this model is taught: logits of all classes, float32 (B, K)."""
+        return self._logits(raw)
+
+    def imitation_sum(self, raw: Tensor, answers: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """T^2 KL(softmax(answers / T) || softmax(logits / T)), summed (Hinton et al. 2015).
+
+        T^2 keeps the size of the gradient whatever the temperature T. raw: (B, size). answers: float (B, K), in the
+        order of these classes. targets: (B,), whose classes weigh.
+        """
+        ours, theirs = (each.div(temperature).log_softmax(1) for each in (self._logits(raw), answers.float()))
+        each = functional.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)  # (B,)
+        weights = self._weights_on(raw.device)
+        return temperature**2 * (each if weights is None else each * weights[targets]).sum()
+
     def decode(self, raw: Tensor) -> Decoded:
         """Probabilities float32 (B, K), also with a single logit, and the index of the largest. NaN stays NaN."""
         probabilities = self._logits(raw).softmax(dim=1, dtype=torch.float32)  # (B, K)

@@ -79,6 +79,25 @@ class LabelsHead:
         """How many decisions: examples times labels, so that the mean is torch's."""
         return torch.full((), targets.numel(), dtype=torch.float32, device=targets.device)
 
+    def answers(self, raw: Tensor) -> Tensor:
+        """What a student of this model is taught: the logits, float32 (B, K)."""
+        return raw.float()
+
+    def imitation_sum(
+        self,
+        raw: Tensor,
+        answers: Tensor,
+        targets: Tensor,  # noqa: ARG002 - weights of presence are the labels' own affair
+        temperature: float,
+    ) -> Tensor:
+        """T^2 times the divergence of each label's softened yes and no from the teacher's, summed over examples and
+        labels. raw, answers: logits (B, K), in the order of these labels.
+        """
+        ours, theirs = raw.float() / temperature, answers.float() / temperature
+        share = theirs.sigmoid()
+        entropy = functional.binary_cross_entropy_with_logits(theirs, share, reduction="sum")
+        return temperature**2 * (functional.binary_cross_entropy_with_logits(ours, share, reduction="sum") - entropy)
+
     def decode(self, raw: Tensor) -> Decoded:
         """The labels that are given, uint8 (B, K), and the probability of each, float32 (B, K). NaN gives none."""
         return Decoded(given(raw, self._threshold).to(torch.uint8), raw.float().sigmoid())

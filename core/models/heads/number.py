@@ -85,6 +85,20 @@ class NumberHead:
         """How many targets."""
         return _count(len(targets), targets.device)
 
+    def answers(self, raw: Tensor) -> Tensor:
+        """What a student of this model is taught: its predictions in the user's units, float32 (B, 1)."""
+        return self.decode(raw).prediction[:, None]
+
+    def imitation_sum(
+        self,
+        raw: Tensor,
+        answers: Tensor,
+        targets: Tensor,  # noqa: ARG002
+        temperature: float,  # noqa: ARG002 - a number has no probabilities to soften
+    ) -> Tensor:
+        """Squared differences from the teacher's predictions, (B, 1) in the user's units, summed in normalised ones."""
+        return functional.mse_loss(raw.float(), (answers.float() - self._mean) / self._std, reduction="sum")
+
     def decode(self, raw: Tensor) -> Decoded:
         """Predictions in the user's units, float32 (B,)."""
         return Decoded(raw[:, 0].float() * self._std + self._mean)
