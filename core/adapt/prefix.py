@@ -20,23 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from ft.core.adapt.patterns import UnitLike
 from ft.core.runtime.seed import rng_state, seed_everything, set_rng_state
 
 TOLERANCE = 1e-4  # of the largest answer, in float32: other batch sizes move the last bits, a wrong cut moves the first
 SHAKEN = 0.1  # of a weight's size: what a layer that starts at zero would hide is seen
 
 Inputs = Mapping[str, Tensor]
-
-
-class UnitLike(Protocol):
-    """The part of models.units.Unit that a cut needs."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def prefixes(self) -> tuple[str, ...]: ...
 
 
 class NetworkLike(Protocol):

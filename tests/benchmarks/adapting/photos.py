@@ -20,7 +20,7 @@ import yaml
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from cifar import line  # noqa: E402  (a script beside this one, and one of the folder above)
+from cifar import WAYS, line  # noqa: E402  (a script beside this one, and one of the folder above)
 from commands import document  # noqa: E402
 
 STAGE = {"epochs": 30, "batch_size": 16, "optimizer": "adamw", "weight_decay": 0.01, "schedule": "one_cycle"}
@@ -41,12 +41,6 @@ EXPERIMENT: dict[str, Any] = {
     "model": {"python": f"{HERE / 'resnet.py'}:build"},
     "train": {**STAGE, "lr": 1e-2, "monitor": "loss"},
     "finetune": {**STAGE, "lr": 1e-3, "monitor": "loss"},
-}
-WAYS: dict[str, list[str]] = {
-    "the head": ["--freeze", "all but head"],
-    "the last block and the head": ["--freeze", "conv1,bn1,layer1,layer2,layer3.0,layer3.1"],
-    "LoRA of rank 8, and the head": ["--lora", "8"],
-    "everything": [],
 }
 
 
