@@ -136,8 +136,8 @@ def _plain_loader(training: BatchLoader, settings: FinetuneSection) -> Loader:
         raise _WithoutError("the batches are made anew in every step")
     if training.augments and settings.augment_views is None:
         raise _WithoutError(
-            "the input is augmented anew in every epoch (augment: false ends that, augment_views: 4 keeps four "
-            "augmentations of each example)"
+            "the input is augmented anew in every epoch (finetune.augment: false ends that, finetune.augment_views: 4 "
+            "keeps four augmentations of each example)"
         )
     return training
 
@@ -209,6 +209,6 @@ def _told(
     found: _Found, settings: FinetuneSection, training: Loader, others: Sequence[Loader], room: str
 ) -> tuple[str, ...]:
     counts = " + ".join(f"{len(each.examples):,}" for each in (training, *others))
-    views = f", {settings.augment_views} views of each training example," if settings.augment_views else ""
+    views = f", {settings.augment_views} views of each training example" if settings.augment_views else ""
     what = f"feature cache: {found.cut} computed once for {counts} examples{views}, {room}"
     return (f"{what}; {found.work / 1e6:,.1f} M multiply-adds an example for {found.nbytes:,} bytes",)

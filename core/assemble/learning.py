@@ -43,10 +43,10 @@ def what_learns(settings: TrainSection, stage: str, network: Network) -> Learnin
     patterns that do not fit.
     """
     heads = head_paths(network)
-    report, joins = _freeze(settings, network)
-    if joins and isinstance(settings, FinetuneSection) and settings.lora is not None:
+    if isinstance(settings, FinetuneSection) and settings.unfreeze and settings.lora is not None:
         text = "finetune.unfreeze lets frozen layers learn, and finetune.lora keeps them as they are; choose one"
         raise ConfigError(Problem(text, (stage, "unfreeze")))
+    report, joins = _freeze(settings, network)
     adapters = adapt(settings, network, report)
     every = network.module.named_parameters(remove_duplicate=False)
     resting = [name for name, parameter in every if adapters and not parameter.requires_grad]

@@ -88,8 +88,10 @@ def _without_short_forms(named: Any) -> Any:
     if not isinstance(named, Mapping) or len(named) != 1:
         return named
     [(name, given)] = named.items()
-    if isinstance(given, Mapping) or name not in _kinds():
+    if isinstance(given, Mapping):
         return named
+    if name not in _kinds():
+        return name  # which is told
     first = [each for each in inspect.signature(_kinds()[name].__init__).parameters if each != "self"][:1]
     return {name: dict.fromkeys(first, given)}
 

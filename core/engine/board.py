@@ -61,7 +61,8 @@ class BoardWriter:
             group, step = row.pop("event"), row.pop("step")
             for output, weight in row.pop("loss_weights", {}).items():
                 row[f"loss_weights/{output}"] = weight
-            values = [self._summary.Value(tag=f"{group}/{key}", simple_value=value) for key, value in row.items()]
+            numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}  # not names of units
+            values = [self._summary.Value(tag=f"{group}/{key}", simple_value=value) for key, value in numbers.items()]
             self._add(step, self._summary(value=values))
         if isinstance(event, Finished):
             self.close()

@@ -72,6 +72,14 @@ def test_gradual_unfreezing_killed_around_its_epochs_ends_with_the_bits_of_a_run
     assert lines == len(rows)
 
 
+def test_unfreezing_is_written_to_tensorboard_without_the_names_of_layers(home: Path) -> None:
+    """The event has a list of names beside its numbers, on which the board once broke."""
+    pytest.importorskip("tensorboard")
+    answer = ft("finetune", "c.yaml", "tensorboard=true", cwd=home)
+    assert answer.code == 0, answer.err
+    assert list((home / "runs/tiny/2/tensorboard").iterdir())
+
+
 def test_what_learns_is_told_before_training_and_proved_after_it(home: Path) -> None:
     answer = ft("finetune", "c.yaml", "--json", cwd=home)
     assert answer.code == 0, answer.err

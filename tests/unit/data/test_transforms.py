@@ -96,6 +96,7 @@ def test_floats_in_between_are_fine_when_pictures_come_out() -> None:
         ),
         ([{"RandomRotation": {}}], (0,), "degrees"),
         ([{"GaussianBlur": 4}], (0,), "GaussianBlur: Kernel size value should be an odd"),
+        ([{"RandomRotatoin": 10}], (0,), "did you mean RandomRotation?"),
         (["MixUp"], (0,), "that is train.mixup"),
         ([{"Normalize": {"mean": [0], "std": [1]}}], (0,), "that is the input's normalize"),
         ([{"Resize": 12}], (), "makes 3 x 12 x 14 uint8 of 3 x 20 x 24 uint8"),
