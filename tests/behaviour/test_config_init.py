@@ -67,6 +67,16 @@ def test_folders_of_photos_become_a_finetuning_of_a_pretrained_network(tmp_path:
     assert done.code == 0, done.err
 
 
+def test_an_empty_folder_among_those_of_classes_is_named(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "fox"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        if name != "fox":
+            Image.new("RGB", (70, 70)).save(tmp_path / "photos" / name / "1_a.png")
+    answer = ft("config", "init", "--data", "photos", cwd=tmp_path)
+    assert (answer.code, answer.out) == (4, "")
+    assert answer.errors == ["photos/fox: a folder for a class, and nothing in it; fill it, or remove it"]
+
+
 def test_the_file_is_never_overwritten(tmp_path: Path) -> None:
     flowers(tmp_path)
     (tmp_path / "my.yaml").write_text("mine")

@@ -100,7 +100,11 @@ def _media(folder: Path) -> Place | None:
         if "train" in parts and any(_holds(each, suffixes) for each in _folders_in(parts["train"])):
             why = {"root": f"{', '.join(each.name + '/' for each in parts.values())} with a folder for each class"}
             return Place({"source": source, "root": str(folder)}, why, tuple(parts), source)
-        if len(subfolders) > 1 and all(_holds(each, suffixes) for each in subfolders):
+        holding = [each for each in subfolders if _holds(each, suffixes)]
+        empty = [each for each in subfolders if not any(each.iterdir())]
+        if len(holding) > 1 and len(holding) + len(empty) == len(subfolders):
+            if empty:
+                raise DataError(f"{empty[0]}: a folder for a class, and nothing in it; fill it, or remove it")
             return Place(
                 {"source": source, "root": str(folder)}, {"root": "a folder for each class"}, ("train",), source
             )
