@@ -11,7 +11,7 @@ from ft.core.errors import ConfigError, Problem
 from ft.core.models.encoder_network import build_encoder_network
 from ft.core.models.forms import InputForm
 from ft.core.models.layers import build_layers
-from ft.core.models.library_network import build_library_network, chosen_library
+from ft.core.models.named_network import build_named_network, chosen_library
 from ft.core.models.network import Network
 from ft.core.models.python_model import build_python
 from ft.core.models.towers import RankingSides
@@ -45,7 +45,7 @@ def build_network(
     if model.python is not None:
         return build_python(model.python, model.args, inputs, head_sizes, device, code_sha256)
     if (library := chosen_library(model)) is not None:
-        return build_library_network(*library, inputs, head_sizes, device)
+        return build_named_network(*library, inputs, head_sizes, device)
     if model.layers is None:
         return build_encoder_network(model, inputs, head_sizes, device, ranking)
     name, output = _one("input", tuple(inputs)), _one("output", tuple(head_sizes))

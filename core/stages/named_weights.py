@@ -14,7 +14,7 @@ from ft.core.config.schema import Experiment, ImageInput, ModelSection
 from ft.core.data.outline import settle_columns
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.libraries import NamedWeights, named_weights, weights_in_file
-from ft.core.models.library_network import chosen_library
+from ft.core.models.named_network import chosen_library
 from ft.core.runtime.fetch import check_hash, fetch, place_of
 from ft.core.stages.notices import Notice
 

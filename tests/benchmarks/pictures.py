@@ -34,6 +34,7 @@ from ft.core.data.files import Keep
 from ft.core.data.loader import Examples, Loader
 from ft.core.data.table import Values
 from ft.core.errors import DataError
+from ft.core.runtime.cores import cores
 from ft.core.runtime.torchvision import import_torchvision
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -52,10 +53,6 @@ def main() -> None:
     paths = readable(options.photos)
     print(f"{len(paths)} pictures to {options.size} pixels, {cores()} cores, load average {os.getloadavg()[0]:.1f}")
     print(show(measure(paths, options.pairs, options.size, options.batch)))
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def readable(folder: Path) -> list[Path]:
@@ -133,7 +130,7 @@ def theirs(paths: list[Path], size: int, batch: int) -> Iterator[Iterable[Tensor
         v2.Normalize(MEAN, STD),
     ]
     loader = torch.utils.data.DataLoader(
-        Photos(paths, v2.Compose(steps)), batch, shuffle=True, num_workers=cores(), persistent_workers=True
+        Photos(paths, v2.Compose(steps)), batch, shuffle=True, num_workers=cores() or 1, persistent_workers=True
     )
     for _ in (0, 1):
         yield loader

@@ -50,7 +50,7 @@ def chosen_library(model: ModelSection) -> tuple[str, str, dict[str, Any]] | Non
     return None
 
 
-def build_library_network(
+def build_named_network(
     library: str,
     name: str,
     args: Mapping[str, Any],
