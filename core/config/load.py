@@ -115,6 +115,10 @@ class Loaded:
             expanded=with_entry(self.expanded, "model", model),
         )
 
+    def source(self, path: TreePath) -> TreePath:
+        """Where the setting at `path` is written, or would be: in train, for what another stage takes from it."""
+        return _source(path, self.written)
+
     def locate(self, error: ConfigError) -> ConfigError:
         """The same error with every problem about a setting at its place: its own, or its nearest mapping's.
 

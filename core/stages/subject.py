@@ -9,7 +9,7 @@ from typing import Any
 
 from ft.core.config.load import Loaded, load_experiment, load_resolved
 from ft.core.engine.checkpoint import load_checkpoint
-from ft.core.errors import CheckpointError, ConfigError
+from ft.core.errors import CheckpointError, ConfigError, Problem, TreePath
 from ft.core.plugins import file_sha256
 from ft.core.stages.adapter import on_base, open_small, plain
 from ft.core.stages.runs import RunFolder, newest_finished
@@ -36,11 +36,17 @@ def is_config(path: Path) -> bool:
 
 
 def open_subject(
-    path: Path, overrides: Sequence[str] = (), python: Path | None = None, adapter: Path | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    python: Path | None = None,
+    adapter: Path | None = None,
+    *,
+    setting: TreePath = (),
 ) -> Subject:
     """Open whatever `path` is. Raises ConfigError (2) for what is not there, CheckpointError (4) for what is broken.
 
-    adapter: a file of adapters for the checkpoint, which then is their base.
+    adapter: a file of adapters for the checkpoint, which then is their base. setting: what names `python`, if not the
+    option --python.
     """
     if is_config(path):
         return Subject(load_experiment(path, overrides))
@@ -49,20 +55,26 @@ def open_subject(
         status = run.status()
         if not run.best.is_file():
             raise CheckpointError(f"the run {path} ({status.state}) has no checkpoints/best.pt")
-        return open_checkpoint(run.best, overrides, python, adapter)
+        return open_checkpoint(run.best, overrides, python, adapter, setting=setting)
     if not path.exists():
         raise ConfigError(f"there is no file or run {path}")
-    return open_checkpoint(path, overrides, python, adapter)
+    return open_checkpoint(path, overrides, python, adapter, setting=setting)
 
 
 def open_checkpoint(
-    path: Path, overrides: Sequence[str] = (), python: Path | None = None, adapter: Path | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    python: Path | None = None,
+    adapter: Path | None = None,
+    *,
+    setting: TreePath = (),
 ) -> Subject:
-    """Open a checkpoint's file and the experiment inside it, overrides applied. adapter: as for `open_subject`."""
+    """Open a checkpoint's file and the experiment inside it, overrides applied. The rest: as for `open_subject`."""
     checkpoint = read_checkpoint(path)
     if adapter is not None:
         checkpoint = on_base(checkpoint, open_small(adapter), path)
-    loaded = _trusted(load_resolved(checkpoint["experiment"], overrides, name=str(path)), checkpoint, python, path)
+    stored = load_resolved(checkpoint["experiment"], overrides, name=str(path))
+    loaded = _trusted(stored, checkpoint, python, path, setting)
     return Subject(loaded, checkpoint, path, _run_of(path) if adapter is None else None)
 
 
@@ -99,29 +111,32 @@ def _run_of(path: Path) -> RunFolder | None:
     return RunFolder(folder.parent) if whole else None
 
 
-def _trusted(loaded: Loaded, checkpoint: dict[str, Any], python: Path | None, path: Path) -> Loaded:
-    """A `python:` model's code runs only when the command line names the file, and only if it is the same code.
+def _trusted(loaded: Loaded, checkpoint: dict[str, Any], python: Path | None, path: Path, setting: TreePath) -> Loaded:
+    """A `python:` model's code runs only when the user names the file, and only if it is the same code.
 
     What the stored settings say decides, not what the checkpoint claims beside them; the file it names is never read.
     """
+    named = f"{'.'.join(map(str, setting))}=" if setting else "--python "
     spec = loaded.experiment.model.python
     if spec is None:
         if python is not None:
-            raise ConfigError(f"--python {python}: the model in {path} needs no code of yours")
+            raise ConfigError(Problem(f"{named}{python}: the model in {path} needs no code of yours", setting))
         return loaded
     stored = checkpoint.get("python")
     if not isinstance(stored, dict) or {"file", "function", "sha256"} - set(stored):
         raise CheckpointError(f"{path} holds a model of someone's own code and no record of that code; it is not used")
     if python is None:
-        raise ConfigError(
+        message = (
             f"the model in {path} is built by your own code; a checkpoint never runs code by itself. "
-            f"Name the file if you trust it: --python {stored['file']}"
+            f"Name the file if you trust it: {named}{stored['file']}"
         )
+        raise ConfigError(Problem(message, setting))
     if not python.is_file():
-        raise ConfigError(f"--python {python}: there is no such file")
+        raise ConfigError(Problem(f"{named}{python}: there is no such file", setting))
     if file_sha256(python) != stored["sha256"]:
-        raise ConfigError(
-            f"--python {python} is not the code this checkpoint was trained with (its SHA-256 differs); "
+        message = (
+            f"{named}{python} is not the code this checkpoint was trained with (its SHA-256 differs); "
             "use the file as it was then"
         )
+        raise ConfigError(Problem(message, setting))
     return loaded.with_model_python(f"{python.resolve()}:{stored['function']}")

@@ -41,7 +41,8 @@ def load_teacher(
     if is_config(path) or not path.exists():
         what = "is an experiment; name a run or a checkpoint of it" if path.exists() else "does not exist"
         raise ConfigError(Problem(f"the teacher {path} {what}", place))
-    subject = open_subject(path, (), Path(wish.python) if wish.python else None)
+    named = loaded.source((stage, "teacher", "python"))
+    subject = open_subject(path, (), Path(wish.python) if wish.python else None, setting=named)
     assert subject.checkpoint is not None
     assert subject.path is not None
     before = rng_state()

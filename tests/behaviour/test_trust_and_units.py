@@ -59,6 +59,31 @@ def test_fine_tuning_builds_the_model_from_the_file_on_the_line(with_code: Path,
     assert answer.code == 0, answer.err
 
 
+@pytest.mark.parametrize(
+    ("stage", "section", "python", "message"),
+    [
+        ("train", "train", None, "Name the file if you trust it: train.teacher.python="),
+        ("train", "train", "nowhere.py", "train.teacher.python=nowhere.py: there is no such file"),
+        ("train", "train", "evil.py", "train.teacher.python=evil.py is not the code"),
+        ("finetune", "train", None, "Name the file if you trust it: train.teacher.python="),
+        ("finetune", "finetune", None, "Name the file if you trust it: finetune.teacher.python="),
+    ],
+)
+def test_a_teacher_of_own_code_wants_the_setting_beside_it(
+    with_code: Path, stage: str, section: str, python: str | None, message: str
+) -> None:
+    teacher = {"checkpoint": "runs/tiny/1", **({"python": python} if python else {})}
+    write_config(with_code / "student.yaml", {"name": "student", section: {"teacher": teacher}})
+    start = ["--from", "runs/tiny/1"] if stage == "finetune" else []
+    answer = ft(stage, "student.yaml", *start, "model.layers=null", "model.python=net.py:build", cwd=with_code)
+    assert answer.code == 2
+    assert message in answer.err
+    assert "--python" not in answer.err
+    text = (with_code / "student.yaml").read_text().splitlines()
+    line = next(number for number, each in enumerate(text, 1) if ("python" if python else "teacher") in each)
+    assert f"student.yaml:{line}:" in answer.err
+
+
 # ---------------------------------------------------------------- units of measurement
 
 
