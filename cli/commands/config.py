@@ -48,17 +48,20 @@ def validate(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
-    """Check a file: every setting, and (without --quick) the network, optimizer, metric names and tables' columns.
+    """Check a file: every setting, whether files of weights are there, and (without --quick) the network, optimizer,
+    metric names and tables' columns.
 
     Of tables the first lines are read, where they are there; what could not be looked at is said, and is no error.
     """
     path, settings = one_config(words)
     from ft.core.config.load import load_experiment
+    from ft.core.config.weights import look_for_weights
 
     loaded = load_experiment(path, settings)
     if quick:
         unchecked = "the network, optimizer and schedule arguments, device, metric names, columns of tables"
-        skipped = [f"--quick skipped: {unchecked}"]
+        with loaded.locating():
+            skipped = [f"--quick skipped: {unchecked}", *look_for_weights(loaded)]
     else:
         from ft.core.stages.inspect import look_at_data
         from ft.core.stages.inspect import validate as build

@@ -23,11 +23,6 @@ _HASH = re.compile(r"-([0-9a-f]{8,64})\.")  # as torch.hub reads it, of a length
 _CHUNK = 1 << 20
 
 
-def is_url(text: str) -> bool:
-    """Whether a text is an address rather than a path; of a scheme that is not https too."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
-
-
 def place_of(url: str) -> Path:
     """Where the file of an address is kept: under its own name where that tells its content, else in a folder of its
     own, as many files of the world are called model.safetensors."""

@@ -31,6 +31,7 @@ from ft.core.config.schema import (
     TrainSection,
     VectorInput,
 )
+from ft.core.config.weights import look_for_weights
 from ft.core.data.columns.image import side_lengths
 from ft.core.data.columns_there import look_at_columns
 from ft.core.data.outline import Outline, outline, settle_columns
@@ -83,13 +84,14 @@ def layers(subject: Subject, patterns: Sequence[int | str] = ()) -> LayersResult
 
 
 def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
-    """Build what can be built without data: network, optimizer, schedule, metric names.
+    """Build what can be built without data: network, optimizer, schedule, metric names. Files of weights must be there.
 
     device: of the network. On "meta" it costs no memory; on the CPU it saves a second of imports that meta needs.
     Returns what could not be checked and why. Raises ConfigError with the places of everything wrong.
     """
     with loaded.locating():
         experiment = loaded.experiment
+        unseen = look_for_weights(loaded)
         choose_precision(experiment.precision, choose_device(experiment.device).device)
         for stage in STAGES:
             if getattr(experiment, stage) is not None:
@@ -107,12 +109,13 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
         _check_names(loaded, stages, known, heads, asked)
         plan = _plan(known, heads)
         if plan.shapes or (plan.classes and not _encodes(experiment.model)):
-            return [f"the network was not built, as only the data tell {plan.unknown()}; ft layers reads them"]
+            return [*unseen, f"the network was not built, as only the data tell {plan.unknown()}; ft layers reads them"]
         ranking = ranking_sides(known.outputs, known.inputs)
         network = build_network(experiment.model, plan.forms, plan.sizes, device, ranking=ranking)
         _check_layers(loaded, network)
-        unknown = plan.unknown()
-        return [f"the network was built with a guess at what only the data tell: {unknown}"] if unknown else []
+        if unknown := plan.unknown():
+            unseen.append(f"the network was built with a guess at what only the data tell: {unknown}")
+        return unseen
 
 
 def look_at_data(loaded: Loaded) -> list[str]:

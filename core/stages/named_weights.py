@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ft.core.adapt.weights import read_weights
 from ft.core.config.schema import Experiment, ImageInput, ModelSection
+from ft.core.config.weights import like_a_name
 from ft.core.data.outline import settle_columns
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.libraries import NamedWeights, named_weights, weights_in_file
@@ -28,16 +28,13 @@ __all__ = [
     "tell_normalization",
 ]
 
-_LIKE_A_NAME = re.compile(r"([A-Za-z0-9_]+_Weights\.)?[A-Z][A-Z0-9_]*")
-
 
 def named_in(model: ModelSection, wish: str) -> NamedWeights | None:
     """The weights that a wish names, when it names any; None for a path or an address.
 
-    A name is all capitals, as DEFAULT and IMAGENET1K_V1 are, and no file is called so. Raises ConfigError where there
-    are no such weights, or where the network is no library's.
+    Raises ConfigError where there are no such weights, or where the network is no library's.
     """
-    if not _LIKE_A_NAME.fullmatch(wish) or Path(wish).exists():
+    if not like_a_name(wish):
         return None
     library = chosen_library(model)
     if library is None:

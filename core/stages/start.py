@@ -12,13 +12,14 @@ from torch import Tensor
 from ft.core.adapt.foreign import fit_stems, rename, without_beginning
 from ft.core.adapt.loading import LastLayer, LoadReport, load_weights, read_weights
 from ft.core.config.schema import Experiment, ModelSection
+from ft.core.config.weights import is_url
 from ft.core.engine.checkpoint import NotACheckpointError
 from ft.core.errors import ConfigError, Problem
 from ft.core.models.heads import Head
 from ft.core.models.libraries import NamedWeights
 from ft.core.models.libraries.stem import other_channels
 from ft.core.models.network import Network
-from ft.core.runtime.fetch import fetch, is_url
+from ft.core.runtime.fetch import fetch
 from ft.core.stages.named_weights import named_by_file, named_in, read_named
 from ft.core.stages.notices import Notice
 from ft.core.stages.runs import RunFolder, newest_finished

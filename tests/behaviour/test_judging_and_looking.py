@@ -150,6 +150,40 @@ def test_config_validate_builds_the_network_and_quick_says_what_it_skipped(tmp_p
     assert "skipped" in quick.out
 
 
+LOST = """\
+model:
+  layers: [Flatten, Linear]
+  weights: nowhere.pt
+finetune:
+  from: runs/lost
+  teacher:
+    checkpoint: big.pt
+    python: net.py
+"""
+
+
+@pytest.mark.parametrize("quick", [[], ["--quick"]])
+def test_config_validate_names_every_file_of_weights_that_is_not_there(tmp_path: Path, quick: list[str]) -> None:
+    (tmp_path / "lost.yaml").write_text(LOST + "data: {source: digits, split: {val: 0.1}}\n")
+    (tmp_path / "runs/lost").mkdir(parents=True)
+    answer = ft("config", "validate", "lost.yaml", *quick, cwd=tmp_path)
+    assert answer.code == 2
+    assert answer.errors == [
+        "lost.yaml:3:3 model.weights: there is no file nowhere.pt",
+        "lost.yaml:5:3 finetune.from: there is no file runs/lost/checkpoints/best.pt",
+        "lost.yaml:7:5 finetune.teacher.checkpoint: there is no file big.pt",
+        "lost.yaml:8:5 finetune.teacher.python: there is no file net.py",
+    ]
+
+
+@pytest.mark.parametrize("wish", ["DEFAULT", "https://nowhere.invalid/net.pth"])
+def test_config_validate_fetches_no_weights_and_says_so(tmp_path: Path, wish: str) -> None:
+    write_config(tmp_path / "c.yaml", {"model": {"layers": ..., "torchvision": "resnet18", "weights": wish}})
+    answer = ft("config", "validate", "c.yaml", cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    assert f"model.weights: {wish} was not looked for" in answer.out
+
+
 def test_config_validate_knows_a_metric_that_is_made_on_request(tmp_path: Path) -> None:
     write_config(tmp_path / "c.yaml", {"eval": {"metrics": ["top3"]}})
     assert ft("config", "validate", "c.yaml", cwd=tmp_path).code == 0

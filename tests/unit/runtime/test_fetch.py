@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from ft.core.config.weights import is_url
 from ft.core.errors import CheckpointError, ConfigError
-from ft.core.runtime.fetch import fetch, is_url, place_of
+from ft.core.runtime.fetch import fetch, place_of
 
 CONTENT = b"weights" * 1000
 GOOD = f"https://example.org/net-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
