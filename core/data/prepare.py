@@ -19,6 +19,8 @@ from torch import Tensor
 from ft.core.config.schema import DataSection, HistoryInput, InputColumn, OutputColumn, RankingOutput
 from ft.core.data.catalog import Catalog
 from ft.core.data.catalog_fit import fit_catalog
+from ft.core.data.checks.findings import listed
+from ft.core.data.checks.repeats import JUDGES
 from ft.core.data.columns import MADE_OF_OTHERS, Column, column_from_state, fit_column
 from ft.core.data.columns.category import CategoryColumn
 from ft.core.data.columns.history import HistoryColumn
@@ -228,6 +230,7 @@ def _as_data(
     splits, counts = split_names(dataset, data.split), _count_classes(examples, outputs)
     ranks = any(isinstance(column, Catalog) for column in outputs.values())
     notes = [*dataset.notes, *(_notes_of_rankings(examples, outputs) if ranks else leak_notes(examples))]
+    notes += _absent_classes(examples, outputs)
     return Data(examples, inputs, outputs, splits, dataset.found, fingerprints, counts, notes=tuple(notes))
 
 
@@ -235,6 +238,19 @@ def _notes_of_rankings(examples: Mapping[str, Examples], outputs: Mapping[str, C
     rankings = {name: column for name, column in outputs.items() if isinstance(column, Catalog)}
     told = [ranking_notes(name, rankings[name], some, split) for name in rankings for split, some in examples.items()]
     return [note for notes in told for note in notes]
+
+
+def _absent_classes(examples: Mapping[str, Examples], outputs: Mapping[str, Column]) -> list[str]:
+    """A line for each split that judges without an example of some class."""
+    notes = []
+    categories = {name: column for name, column in outputs.items() if isinstance(column, CategoryColumn)}
+    for name, column in categories.items():
+        for split in (split for split in JUDGES if split in examples):
+            absent = [each for each, rows in column.count(examples[split].targets[name]).items() if not rows]
+            if absent:
+                told = f"no example of {listed(absent)}; {split} cannot tell how well they are learned"
+                notes.append(f"column {name}, {split}: {told}")
+    return notes
 
 
 def _count_classes(examples: Mapping[str, Examples], outputs: Mapping[str, Column]) -> dict[str, dict[str, int]]:

@@ -77,6 +77,34 @@ def test_training_refuses_what_the_check_calls_an_error(tmp_path: Path) -> None:
     assert ft("train", "c.yaml", cwd=tmp_path).code == 4
 
 
+def test_classes_that_validation_or_test_lacks_are_told_by_the_check_and_by_training(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    rows = [f"{n / 100},r,{'abcdef'[n % 6]},z" for n in range(100)]
+    (tmp_path / "train.csv").write_text("\n".join(["x,kind,y,extra", *rows]) + "\n")
+    for name, classes in (("val.csv", "abcde"), ("test.csv", "ab")):
+        rows = [f"{n / 20 + 2},r,{classes[n % len(classes)]},z" for n in range(20)]
+        (tmp_path / name).write_text("\n".join(["x,kind,y,extra", *rows]) + "\n")
+    data = {"source": "table", "train": "train.csv", "val": "val.csv", "test": "test.csv", "split": ...}
+    write_config(tmp_path / "c.yaml", {"data": data, "eval": {}}, BASE)
+    told = [
+        "column y, val: no example of f; val cannot tell how well they are learned",
+        "column y, test: no example of c, d, e, and 1 more; test cannot tell how well they are learned",
+    ]
+    checked = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
+    assert checked.code == 0, checked.err
+    found = [each for each in json.loads(checked.out)["findings"] if each["kind"] == "absent-class"]
+    assert [(each["level"], each["split"], each["count"]) for each in found] == [
+        ("warning", "val", 1),
+        ("warning", "test", 4),
+    ]
+    assert all(line in ft("data", "check", "c.yaml", cwd=tmp_path).out for line in told)
+    trained = ft("train", "c.yaml", cwd=tmp_path)
+    assert trained.code == 0, trained.err
+    assert trained.err.count(told[0]) == 1
+    assert "test: no example" not in trained.err  # training never sees it
+    assert told[1] in ft("eval", "runs/table/1", cwd=tmp_path).err
+
+
 def test_a_group_in_two_files_is_a_leak(tmp_path: Path) -> None:
     write_tables(tmp_path)
     write_config(tmp_path / "c.yaml", {"data": {"split": {"group": "kind"}}}, BASE)

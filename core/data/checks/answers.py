@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ft.core.config.schema import CategoryInput, CategoryOutput, LabelsOutput, SetInput
 from ft.core.data import cells
-from ft.core.data.checks.findings import SHOWN, Finding, Level, called, share
+from ft.core.data.checks.findings import Finding, Level, called, listed, share
 from ft.core.data.spelling import look_alikes
 from ft.core.data.table import Dataset
 
@@ -65,7 +65,7 @@ def missing_answers(dataset: Dataset, name: str) -> list[Finding]:
 
 
 def balance(name: str, settings: CategoryOutput | LabelsOutput, counts: Counts) -> list[Finding]:
-    """Classes that training lacks or has few of, and a training of one class alone."""
+    """Classes that training lacks or has few of, those of it that another split lacks, and a training of one class."""
     train = {each: number for each, number in counts.get("train", {}).items() if each.strip()}
     findings: list[Finding] = []
     if "train" not in counts:
@@ -75,18 +75,22 @@ def balance(name: str, settings: CategoryOutput | LabelsOutput, counts: Counts) 
         findings.append(Finding("error", "one-class", message, name, "train", len(train)))
     absent = [each for each in settings.classes or () if each not in train]
     if absent:
-        message = f"no training example of {_listed(absent)}, which classes names"
+        message = f"no training example of {listed(absent)}, which classes names"
         findings.append(Finding("warning", "absent-class", message, name, "train", len(absent)))
     rare = [f"{each} ({number})" for each, number in train.items() if number < FEW]
     if rare:
-        message = f"fewer than {FEW} training examples of {_listed(rare)}"
+        message = f"fewer than {FEW} training examples of {listed(rare)}"
         findings.append(Finding("warning", "rare-class", message, name, "train", len(rare)))
     known = set(settings.classes or train)
     for split, there in counts.items():
+        unjudged = [each for each in train if each not in there]
+        if unjudged and isinstance(settings, CategoryOutput):
+            message = f"no example of {listed(unjudged)}; {split} cannot tell how well they are learned"
+            findings.append(Finding("warning", "absent-class", message, name, split, len(unjudged)))
         new = [each for each in there if each not in known and each.strip()]
         if new:
             whose = "which classes does not name" if settings.classes else "which training lacks"
-            message = f"{sum(there[each] for each in new):,} rows are of {_listed(new)}, {whose}"
+            message = f"{sum(there[each] for each in new):,} rows are of {listed(new)}, {whose}"
             findings.append(Finding("error", "unknown-class", message, name, split, sum(there[each] for each in new)))
     return findings
 
@@ -101,16 +105,10 @@ def spellings(name: str, settings: Named, counts: Counts) -> list[Finding]:
     if not clashes:
         return []
     told = [" and ".join(f"{each!r} ({rows[each]:,})" for each in group) for group in clashes]
-    message = f"names that differ only by case, spaces or Unicode form: {_listed(told, '; ')}"
+    message = f"names that differ only by case, spaces or Unicode form: {listed(told, '; ')}"
     return [Finding(level, "spelling", message, name, count=len(clashes))]
 
 
 def largest_first(counts: Counts) -> Mapping[str, Mapping[str, int]]:
     """The same with the classes of each split by their number."""
     return {split: dict(sorted(there.items(), key=lambda item: -item[1])) for split, there in counts.items()}
-
-
-def _listed(names: Iterable[str], between: str = ", ") -> str:
-    every = list(names)
-    more = f"{between}and {len(every) - SHOWN:,} more" if len(every) > SHOWN else ""
-    return between.join(every[:SHOWN]) + more

@@ -8,7 +8,7 @@ be right: constant inputs, rare classes, repeated rows, blank pictures. An *info
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -109,6 +109,13 @@ def called(names: Sequence[str] | None, rows: np.ndarray) -> tuple[str, ...]:
     """What the first few of some rows are called. rows: int (M,)."""
     first = [int(row) for row in rows[:SHOWN]]
     return tuple(f"row {row}" if names is None else names[row] for row in first)
+
+
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """The first few names, and how many more there are."""
+    every = list(names)
+    more = f"{between}and {len(every) - SHOWN:,} more" if len(every) > SHOWN else ""
+    return between.join(every[:SHOWN]) + more
 
 
 def share(count: int, whole: int) -> str:
