@@ -32,6 +32,7 @@ def _sections(report: RunReport) -> Iterator[tuple[str, str]]:
     yield from _by_class(report)
     yield "Learning curve", _curve(report)
     yield "What learns", learning_table(report.units)
+    yield "Choices", "\n".join(f"- {escape(line)}" for line in report.choices)
     yield "Learned weights of the losses", _loss_weights(report.loss_weights)
     yield "Starting weights", "\n".join(f"- {escape(line)}" for line in report.loading)
     yield "Data", "\n".join(f"- {escape(note)}" for note in report.data_notes)

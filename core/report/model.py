@@ -50,7 +50,7 @@ class RunReport:
     loading: what became of the starting weights' names, a line each.
     loss_weights: output -> the weight of its loss in the end, where the weights were learned.
     units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
-        did not move: how many, of how many values, and the SHA-256.
+        did not move: how many, of how many values, and the SHA-256. choices: how it was computed, a sentence each.
     seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
     notes: sentences that a reader must not miss.
@@ -73,6 +73,7 @@ class RunReport:
     parameters: Parameters | None = None
     units: Sequence[Mapping[str, Any]] = ()
     frozen: Mapping[str, Any] | None = None
+    choices: Sequence[str] = ()
     seconds: float | None = None
     device: str = ""
     precision: str = ""

@@ -199,6 +199,7 @@ def _result(
         precision=prepared.machine.precision.name,
         parent=prepared.parent,
         smoke=options.smoke,
+        choices=fit.choices,
     )
 
 

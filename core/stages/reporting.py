@@ -85,6 +85,7 @@ def write_fit_report(
         parameters=Parameters(result.parameters, result.trainable),
         units=result.units,
         frozen=result.frozen,
+        choices=result.choices,
         seconds=result.seconds,
         device=result.device,
         precision=result.precision,

@@ -22,7 +22,7 @@ class FitResult:
     them was NaN in all. before: the validation metrics of the starting weights, None where there were none or where
     they do not fit the classes. units: of each, how much of it learns, at which rates and from which epochs on. frozen:
     the proof that what is frozen did not move; None where nothing is. adapter: the folder of the adapters that were
-    trained, beside best.
+    trained, beside best. choices: how it was computed, in sentences: kept features or why not, the teacher, sampling.
     """
 
     stage: str
@@ -50,6 +50,7 @@ class FitResult:
     units: tuple[dict[str, Any], ...] = ()
     frozen: dict[str, Any] | None = None
     adapter: Path | None = None
+    choices: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The text of a run's `result.json`; NaN as Python's json writes it."""
@@ -69,7 +70,7 @@ class FitResult:
             "intervals": intervals,
             "main_metrics": tuple(values["main_metrics"]),
         }
-        values["units"] = tuple(values.get("units", ()))
+        values |= {name: tuple(values.get(name, ())) for name in ("units", "choices")}
         return cls(**values)
 
 

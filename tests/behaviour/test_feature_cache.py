@@ -101,6 +101,22 @@ def test_where_it_cannot_be_auto_says_why_and_on_refuses(trained: Path, settings
     assert why in " ".join(answer.err.split())
 
 
+@pytest.mark.parametrize(
+    ("setting", "chosen"),
+    [
+        (ON, "feature cache: conv2d_0 to flatten_4 computed once for"),
+        ("finetune.freeze=[3]", "no feature cache: the fr"),
+    ],
+)
+def test_what_was_chosen_and_why_is_kept_in_the_report_and_the_result(trained: Path, setting: str, chosen: str) -> None:
+    document = json.loads(ft("finetune", "tiny.yaml", "--json", setting, cwd=trained).out)
+    (choice,) = document["choices"]
+    assert choice.startswith(chosen)
+    report = (trained / document["run"] / "report.md").read_text().replace("\\", "")
+    assert f"## Choices\n\n- {choice}\n" in report
+    assert json.loads(ft("finetune", "--resume", document["run"], "--json", cwd=trained).out)["choices"] == [choice]
+
+
 def test_what_joins_later_ends_the_cut_before_it(trained: Path) -> None:
     _, _, told = finetuned(trained, ON, "finetune.unfreeze={2: 3}")
     assert "feature cache: conv2d_0 to maxpool2d_2 computed once" in told
