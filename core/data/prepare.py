@@ -8,7 +8,7 @@ Rows that nobody has labelled are unlabelled.py's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -80,11 +80,13 @@ def prepare_data(
     *,
     only: set[str] | None = None,
     keep: Mapping[str, Mapping[str, Any]] | None = None,
+    allow: Callable[[int], None] | None = None,
 ) -> Data:
     """Load, split, fit on training and encode. inputs, outputs: None for the source's own.
 
     only: the splits to encode, "train" among them; None: all there are. keep: states of columns of an earlier training,
-    whose normalisation, classes of inputs and catalogues stay where the settings leave them to fitting.
+    whose normalisation, classes of inputs and catalogues stay where the settings leave them to fitting. allow: raises
+    where there are too few training rows; it is given their number before any is decoded.
     Raises ConfigError when the settings are at fault, DataError when the data are.
     """
     input_settings, output_settings = settle_columns(data, inputs, outputs)
@@ -93,6 +95,8 @@ def prepare_data(
     dataset = gathered.dataset
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.found}: has no training examples, only {', '.join(dataset.official)}")
+    if allow is not None:
+        allow(len(dataset.splits["train"]))
     earlier = {name: column_from_state(state) for name, state in (keep or {}).items()}
     columns: dict[str, Column] = {}
     training: dict[str, Stored] = {}

@@ -6,10 +6,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ft.core.assemble.fit import build_fit
+from ft.core.assemble.fit import build_fit, check_batch_size
 from ft.core.assemble.parts import build_machine, build_model, data_heads
 from ft.core.config.load import Loaded
 from ft.core.config.schema import Experiment
@@ -102,7 +103,14 @@ def _prepare(
     saved = continuation.progress if continuation else {}
     kept = saved["kept"] if saved else kept_columns(start, experiment)
     if data is None:
-        data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, only={"train", "val"}, keep=kept)
+        data = prepare_data(
+            experiment.data,
+            experiment.inputs,
+            experiment.outputs,
+            only={"train", "val"},
+            keep=kept,
+            allow=partial(check_batch_size, settings, stage),
+        )
         tell_data(data, options.on_notice)
     if continuation is not None:
         check_same_data(continuation, data)

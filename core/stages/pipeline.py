@@ -72,11 +72,14 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
         experiment = loaded.experiment
         first = training_start(experiment, options.on_notice) if "train" in stages else start
         keep = kept_columns(first, experiment)
-        data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep)
+
+        def allow(rows: int) -> None:
+            for stage in STAGES:
+                if stage in stages:
+                    check_batch_size(loaded.stage(stage), stage, rows)
+
+        data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep, allow=allow)
         tell_data(data, options.on_notice)
-        for stage in STAGES:
-            if stage in stages:
-                check_batch_size(loaded.stage(stage), stage, len(data.examples["train"]))
         if "eval" in stages and loaded.eval.split not in data.examples:
             split = loaded.eval.split
             message = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,32 @@ def test_classes_that_validation_or_test_lacks_are_told_by_the_check_and_by_trai
     assert trained.err.count(told[0]) == 1
     assert "test: no example" not in trained.err  # training never sees it
     assert told[1] in ft("eval", "runs/table/1", cwd=tmp_path).err
+
+
+@pytest.mark.parametrize("stages", [{}, {"finetune": {}}])
+def test_a_batch_larger_than_the_training_split_is_an_error_before_anything_is_decoded(
+    tmp_path: Path, stages: dict[str, Any]
+) -> None:
+    for number in range(20):
+        file = tmp_path / f"p/{'ab'[number % 2]}/{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("this is no picture")
+    changes = {
+        "data": {"source": "image_folder", "root": "p", "split": {"val": 4, "test": ...}},
+        "inputs": {"image": {"type": "image", "size": 8, "channels": 1}},
+        "outputs": {"label": {"type": "category"}},
+    }
+    write_config(tmp_path / "c.yaml", changed(changes, stages))
+    said = "train.batch_size is 64, more than the 16 training examples; make it smaller"
+    answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
+    assert answer.code == 4
+    (found,) = [each for each in json.loads(answer.out)["findings"] if each["kind"] == "batch-size"]
+    assert found["level"] == "error"
+    assert re.fullmatch(rf"c\.yaml:\d+:3 {said}", found["message"])
+    for command in ("train", "run"):
+        refused = ft(command, "c.yaml", cwd=tmp_path)
+        assert refused.code == 2
+        assert refused.errors == [found["message"]]
 
 
 def test_a_group_in_two_files_is_a_leak(tmp_path: Path) -> None:
