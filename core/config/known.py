@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from ft.core.config.schema import Experiment
+from ft.core.config.section import NAMES
 from ft.core.errors import TreePath
 
 JsonSchema = dict[str, Any]
@@ -111,8 +112,7 @@ def describe(schema: JsonSchema) -> str:
     forms, key = members(schema), discriminator(schema)
     if key is not None:
         return f"a mapping with {key}: {listing(kinds(schema))}"
-    listed = [choice for form in forms for choice in choices(form)]
-    words = [str(choice) for choice in listed]
+    words = [str(choice) for form in forms for choice in (choices(form) or form.get(NAMES, ()))]
     for form in forms:
         words += (
             ["true", "false"] if form.get("type") == "boolean" else [_describe_form(form)] if not choices(form) else []

@@ -47,6 +47,10 @@ from ft.core.config.write import dump
             "inputs.x.type is 'pic'; expected image, audio, text, number, vector, category, set, date or history",
         ),
         ({"inputs": {"x": None}}, "inputs.x is null; expected a mapping with type: image, audio, text, number"),
+        (
+            {"inputs": {"x": {"type": "image", "augment": False}}},
+            "inputs.x.augment is false; expected light, standard, strong or a mapping with crop, resized_crop",
+        ),
         ({"inputs": {}}, "inputs is an empty mapping; expected a mapping with an entry or more"),
         ({"outputs": {"x": {"type": "category", "classes": [1, 2]}}}, "outputs.x.classes.0 is 1; expected text"),
         ({"finetune": {"freeze": [1.5]}}, "finetune.freeze.0 is 1.5; expected a whole number or text"),
