@@ -22,6 +22,7 @@ from ft.core.config.schema import (
     InputColumn,
     OutputColumn,
     RankingOutput,
+    Split,
     TableData,
     TextInput,
     VectorInput,
@@ -35,7 +36,7 @@ from ft.core.data.sources import load
 from ft.core.data.sources.table_csv import Dialect, first_row
 from ft.core.data.sources.table_encoding import find_encodings
 from ft.core.data.sources.table_files import format_of, is_table
-from ft.core.data.splits import split_columns, split_dataset
+from ft.core.data.splits import split_columns, split_dataset, split_names
 from ft.core.data.table import Dataset, Table, Values
 from ft.core.errors import ConfigError, DataError, Problem, TreePath
 
@@ -71,7 +72,7 @@ def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[
     needed = everything | split_columns(data.split) | set(titles.values()) | ({time} if time else set())
     dataset = load(data, needed, only, only_texts(settings, reads))
     require_columns(dataset, settings, reads, titles)
-    dataset = _skip_unreadable(dataset, settings, reads)
+    dataset = _skip_unreadable(dataset, data.split, settings, reads)
     dataset = _cut(dataset, data, settings, reads)
     return Gathered(
         named(dataset, settings, reads),
@@ -197,15 +198,21 @@ def _place(name: str, column: ColumnSettings) -> TreePath:
     return (*place, "columns") if _is_collected(column) else place
 
 
-def _skip_unreadable(dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:
-    """Without the rows whose picture or sound cannot be read, where `on_error: skip` says so; each column tells."""
+def _skip_unreadable(dataset: Dataset, split: Split, settings: Mapping[str, ColumnSettings], reads: Reads) -> Dataset:
+    """Without the rows whose picture or sound cannot be read, where `on_error: skip` says so; each column tells.
+
+    Training's are still together with those of the splits that are cut from it.
+    """
+    cut = [each for each in split_names(dataset, split) if each == "train" or each not in dataset.official]
     for name, column in settings.items():
         if isinstance(column, FileInput) and column.on_error == "skip":
             module, function = PROBES[column.type].split(":")
             probe: Probe = getattr(import_module(module), function)
-            read = reads[name][0]
-            tables = dataset.splits.items()
-            kept = {split: _readable(dataset.values(split, read), table, column, probe) for split, table in tables}
+            kept = {}
+            for part, table in dataset.splits.items():
+                values = dataset.values(part, reads[name][0])
+                whole = replace(values, split=", ".join(cut)) if part == "train" else values
+                kept[part] = _readable(whole, table, column, probe)
             dataset = replace(dataset, splits=kept)
     return dataset
 

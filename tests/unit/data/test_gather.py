@@ -133,7 +133,7 @@ def test_rows_whose_files_cannot_be_read_leave_before_the_split_and_are_counted(
     names = {name for part in dataset.splits.values() for name in part.names or ()}
     assert names == {f"a.csv row {row}" for row in range(1, 21)} - {"a.csv row 3", "a.csv row 8"}
     assert dataset.notes == [
-        "column note, train: 2 of 20 rows left out, their files cannot be read; a.csv row 3: is no picture"
+        "column note, train, val: 2 of 20 rows left out, their files cannot be read; a.csv row 3: is no picture"
     ]
 
 
