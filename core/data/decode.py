@@ -27,6 +27,7 @@ MAX_PIXELS = 89_478_485  # where Pillow begins to warn of a decompression bomb: 
 FORM = 1  # to be counted up when the same file comes to give other pixels: caches go by it
 ORIENTATION = 0x0112  # the EXIF tag
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error)  # all of these come from Pillow
+NO_PICTURE = "cannot be read as a picture: it is none, or of a format that Pillow does not know"
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -77,7 +78,7 @@ def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture whose size is bearable, open; whatever Pillow raises within becomes a DataError naming the file."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as opened:
@@ -86,6 +87,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield opened
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: {NO_PICTURE if path.stat().st_size else 'is empty'}") from error
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as a picture: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

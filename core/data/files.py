@@ -129,12 +129,14 @@ def path_of(values: Values, row: int) -> Path:
 
 
 def at_row(values: Values, row: int, look: Callable[[Path], Result]) -> Result:
-    """What look says of a row's file. Raises DataError naming the row where look names the file."""
+    """What look says of a row's file. Raises DataError naming the row where look names the file, if they differ."""
     path = path_of(values, row)
     try:
         return look(path)
     except DataError as error:
-        raise values.error(str(error), row) from error
+        called = None if values.names is None else values.names[row]
+        own = called is not None and called == next(cells.texts(values.array[row : row + 1]))
+        raise values.error(str(error), None if own else row) from error
 
 
 def require_paths(values: Values, what: str) -> None:

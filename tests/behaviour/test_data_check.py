@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import changed, ft, write_config
+from PIL import Image
 
 pytest.importorskip("pyarrow")
 
@@ -130,6 +131,38 @@ def test_a_batch_larger_than_the_training_split_is_an_error_before_anything_is_d
         refused = ft(command, "c.yaml", cwd=tmp_path)
         assert refused.code == 2
         assert refused.errors == [found["message"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("this is no picture", "cannot be read as a picture: it is none, or of a format that"), ("", "is empty")],
+)
+def test_a_file_that_is_no_picture_is_told_alike_and_once_by_check_and_training(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    for number in range(41):
+        file = tmp_path / f"p/{'ab'[number % 2]}/{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 5 * number).save(file)
+    (tmp_path / "p/a/0.jpg").write_text(content)
+    changes = {
+        "data": {"source": "image_folder", "root": "p", "split": {"val": 8, "test": ...}},
+        "inputs": {"image": {"type": "image", "size": 8, "channels": 1}},
+        "train": {"batch_size": 8},
+    }
+    write_config(tmp_path / "c.yaml", changes)
+    checked = ft("data", "check", "c.yaml", cwd=tmp_path)
+    assert checked.code == 4
+    assert f"a/0.jpg {said}" in checked.out
+    assert "0x" not in checked.out
+    trained = ft("train", "c.yaml", cwd=tmp_path)
+    assert trained.code == 4
+    (error,) = trained.errors
+    assert f": p/a/0.jpg: {said}" in error
+    assert error.count("0.jpg") == 1
+    skipping = ft("train", "c.yaml", "inputs.image.on_error=skip", cwd=tmp_path)
+    assert skipping.code == 0, skipping.err
+    assert "column image, train, val: 1 of 42 rows left out" in " ".join(skipping.err.split())
 
 
 def test_a_group_in_two_files_is_a_leak(tmp_path: Path) -> None:

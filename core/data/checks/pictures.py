@@ -16,7 +16,7 @@ from ft.core.config.schema import ImageInput
 from ft.core.data.checks.files import Opened, UnusableError, facts_of, is_paths, open_splits
 from ft.core.data.checks.findings import ColumnFacts, Extent, Finding, called, share
 from ft.core.data.checks.identity import same
-from ft.core.data.decode import MAX_PIXELS, UNREADABLE
+from ft.core.data.decode import MAX_PIXELS, NO_PICTURE, UNREADABLE
 from ft.core.data.table import Dataset
 
 ODD_FORMAT = 0.02  # share of files of one format below which it is unlike the others
@@ -49,7 +49,7 @@ def look(dataset: Dataset, name: str, settings: ImageInput) -> tuple[ColumnFacts
 
 def examine(contents: bytes) -> Picture:
     """Decode a picture wholly. Raises UnusableError."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(contents)) as opened:
@@ -58,8 +58,10 @@ def examine(contents: bytes) -> Picture:
             width, height, form = opened.width, opened.height, opened.format or "?"
             opened.load()
             points = opened.resize((POINTS, POINTS), Image.Resampling.NEAREST).convert("RGB")
+    except UnidentifiedImageError as error:  # its own words name an object in memory
+        raise UnusableError(NO_PICTURE) from error
     except (*UNREADABLE, Image.DecompressionBombError) as error:
-        raise UnusableError(f"cannot be read as a picture: {str(error).replace(' <_io.BytesIO object', '')}") from error
+        raise UnusableError(f"cannot be read as a picture: {error}") from error
     return Picture(width, height, form, len(points.getcolors(POINTS * POINTS) or ()))
 
 
