@@ -18,7 +18,7 @@ from ft.core.config.compose import absolute_python, compose
 from ft.core.config.env import expand, hide, unresolved
 from ft.core.config.inherit import inherit
 from ft.core.config.nodes import Node, Position, child, entries, find, from_plain, to_plain, with_entry, with_value
-from ft.core.config.overrides import apply_overrides, overridden_paths
+from ft.core.config.overrides import apply_overrides, called, overridden_paths
 from ft.core.config.schema import SECTIONS, EvalSection, Experiment, FinetuneSection, TrainSection
 from ft.core.config.validate import Fault, problem_of, validate
 from ft.core.config.write import dump
@@ -205,9 +205,9 @@ def _told(problem: Problem, written: Node, expanded: Node) -> Problem:
 def _order(problem: Problem, file: str, overrides: Sequence[str]) -> tuple[int, str, int, int]:
     """Sorts by place: the file itself, its bases, the command line in its own order."""
     where = problem.where or ""
-    override = where.removeprefix("command line: ")
-    if override in overrides:
-        return 2 + list(overrides).index(override), "", 0, 0
+    places = [called(override) for override in overrides]
+    if where in places:
+        return 2 + places.index(where), "", 0, 0
     found = re.fullmatch(r"(.*):(\d+):(\d+)", where, re.DOTALL)
     name, line, column = (found[1], int(found[2]), int(found[3])) if found else (where, 0, 0)
     return int(name != file), name, line, column

@@ -16,6 +16,14 @@ from ft.core.config.nodes import Node, Position, child, entries, find, with_entr
 from ft.core.config.yaml import parse_value
 from ft.core.errors import ConfigError, Problem, TreePath
 
+LONG = 60  # characters, from which on an override is called by its key alone
+
+
+def called(override: str) -> str:
+    """An override as the place of a problem."""
+    short = override if len(override) <= LONG else f"{override.partition('=')[0]}=…"
+    return f"command line: {short}"
+
 
 def apply_overrides(root: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
     """The tree with every override in it. What cannot be applied is added to `problems` and left out.
@@ -49,7 +57,7 @@ def _path(keys: list[str], tree: Node) -> TreePath:
 
 def _parse(override: str, problems: list[Problem]) -> tuple[list[str], Node] | None:
     """An override as keys and value; None, and a problem, for what is not one."""
-    at = Position(f"command line: {override}")
+    at = Position(called(override))
     key, equals, text = override.partition("=")
     keys = key.strip().split(".")
     if not equals or not all(keys):

@@ -150,6 +150,13 @@ def test_a_bad_override_is_quoted_with_what_is_wrong(override: str, said: str) -
     assert refusal(override) == [f"command line: {override} {said}"]
 
 
+def test_a_long_override_is_called_by_its_key() -> None:
+    image = "inputs.image={type: image, size: 224, augment: {flip: 7, crop: -1}, channels: 2}"
+    found = refusal("train.epocs=3", image, "a=1")
+    assert len(found) == 5
+    assert [line.split(" ")[2] for line in found] == ["train.epocs=3", *["inputs.image=…"] * 3, "a=1"]
+
+
 def test_bad_overrides_are_all_reported_in_their_order() -> None:
     found = refusal("train.epocs=3", "b", "a=1")
     assert [line.split(" ")[2] for line in found] == ["train.epocs=3", "b", "a=1"]
