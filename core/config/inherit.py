@@ -39,7 +39,8 @@ def _with_settings(root: Node, stage: str, settings: dict[str, Node]) -> Node:
 
 def _finetune(own: dict[str, Node], train: dict[str, Node]) -> dict[str, Node]:
     given = {key for key, item in own.items() if item.value is not None}
-    taken = {key: item for key, item in train.items() if key not in _OWN and _EITHER.get(key) not in given}
+    theirs = set(train) & set(TrainSection.model_fields) - set(_OWN)  # what is no setting of train is told there
+    taken = {key: item for key, item in train.items() if key in theirs and _EITHER.get(key) not in given}
     settings = {**taken, **own}
     for key in {"optimizer", "schedule"} & given & set(train):
         settings[key] = _with_arguments(own[key], train[key])

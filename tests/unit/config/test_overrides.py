@@ -157,6 +157,13 @@ def test_a_long_override_is_called_by_its_key() -> None:
     assert [line.split(" ")[2] for line in found] == ["train.epocs=3", *["inputs.image=…"] * 3, "a=1"]
 
 
+@pytest.mark.parametrize("setting", ["unfreeze=3", "unfreeze={2:3}", "lora=8", "feature_cache=maybe", "freeze={a: 1}"])
+def test_a_setting_of_finetune_in_train_is_one_mistake(setting: str) -> None:
+    key = setting.partition("=")[0]
+    (said,) = refusal(f"train.{setting}")
+    assert said.endswith(f"train.{key} is not a setting; did you mean finetune.{key}?")
+
+
 def test_bad_overrides_are_all_reported_in_their_order() -> None:
     found = refusal("train.epocs=3", "b", "a=1")
     assert [line.split(" ")[2] for line in found] == ["train.epocs=3", "b", "a=1"]
