@@ -3,7 +3,8 @@
 A row is written when it is first decoded and read back afterwards, the same bits. While rows are lacking the file is
 this process's own, NAME.PID.part; when it is whole it is synced and renamed. So a kill leaves nothing half, and two
 processes do not meet. Rows are read and written at their places, not mapped: the system's cache holds them alike, but
-a disk that fails is an error instead of a signal. Each row has a checksum; one that is damaged is decoded anew.
+a disk that fails is an error instead of a signal. Each row has a checksum; one that is damaged is decoded anew, and
+mended in the file where that can be written.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class CachedFiles(Files):
         self._there = np.zeros(len(self), dtype=bool)
         self._sums = np.zeros(len(self), dtype="<u4")
         self._lock = Lock()
+        self._damaged = False
         folder.mkdir(parents=True, exist_ok=True)
         self.place = folder / f"{_key(values, f'{row_shape} {dtype} {form}')}{WHOLE}"
         self._part: Path | None = None
@@ -78,11 +80,14 @@ class CachedFiles(Files):
         return found
 
     def fill(self, row: int, out: np.ndarray) -> Sequence[str]:
-        if self._there[row] and self._fetch(row, out):
+        known = self._there[row]
+        if known and self._fetch(row, out):
             return ()
         remarks = super().fill(row, out)
         if self._part is not None:
             self._put(row, out)
+        elif known:
+            self._mend(row, out)
         return remarks
 
     def _fetch(self, row: int, out: np.ndarray) -> bool:
@@ -100,6 +105,27 @@ class CachedFiles(Files):
             raise ResourceError(f"{self._part}: {error.strerror or error}; {HINT}") from error
         self._sums[row] = zlib.crc32(decoded.data)
         self._there[row] = written == self._row_bytes
+
+    def _mend(self, row: int, decoded: np.ndarray) -> None:
+        """Write a damaged row anew into the whole file. Others that read it meanwhile see that it is damaged."""
+        self._sums[row] = zlib.crc32(decoded.data)
+        with self._lock:
+            first, self._damaged = not self._damaged, True
+        try:
+            file = os.open(self.place, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(file, decoded.data.cast("B"), row * self._row_bytes)
+                os.pwrite(file, self._sums[row].tobytes(), self.nbytes + row * SUM_BYTES)
+            finally:
+                os.close(file)
+        except OSError as error:  # another user's, or gone meanwhile: what was decoded is right in any case
+            mended = f"not mended, {error.strerror or error}"
+        else:
+            mended = "mended"
+        if first:
+            self._values.note(
+                f"{self.place} is damaged, first found in row {row}; such rows are decoded anew and {mended}"
+            )
 
     def _publish(self, part: Path) -> None:
         """Give the whole file its name. Where that fails this process goes on with it, and it is gone afterwards."""
@@ -121,7 +147,7 @@ class CachedFiles(Files):
         if os.fstat(file).st_size != self._total or len(sums) != self._sums.nbytes:
             os.close(file)
             return None
-        self._sums = np.frombuffer(sums, dtype="<u4")
+        self._sums = np.frombuffer(sums, dtype="<u4").copy()
         self._there[:] = True
         os.utime(self.place)
         return file

@@ -131,6 +131,29 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert [path.suffix for path in cache.iterdir()] == [".rows"]
 
 
+@pytest.mark.parametrize("places", [(4 * 3, 7 * 3 + 1), (3 * ROWS + 4 * 4, 3 * ROWS + 4 * 7)], ids=["rows", "sums"])
+def test_damaged_rows_are_told_once_and_mended_in_the_file(
+    values: Values, cache: Path, places: tuple[int, int]
+) -> None:
+    on_disk(values, Reader()).take(EVERY)
+    (whole,) = cache.iterdir()
+    before = bytearray(whole.read_bytes())
+    damaged = bytearray(before)
+    for place in places:
+        damaged[place] ^= 1
+    whole.write_bytes(damaged)
+    kept, reader = on_disk(values, Reader()), Reader()
+    values.notes.clear()
+    for _ in range(2):
+        assert torch.equal(kept.take(EVERY), expected())
+    (told,) = values.notes
+    assert f"{whole} is damaged, first found in row " in told
+    assert told.endswith("decoded anew and mended")
+    assert whole.read_bytes() == before
+    assert torch.equal(on_disk(values, reader).take(EVERY), expected())
+    assert reader.read == []
+
+
 def test_a_damaged_or_short_file_is_not_believed(values: Values, cache: Path) -> None:
     on_disk(values, Reader()).take(EVERY)
     (whole,) = cache.iterdir()
