@@ -134,9 +134,12 @@ def at_row(values: Values, row: int, look: Callable[[Path], Result]) -> Result:
     try:
         return look(path)
     except DataError as error:
-        called = None if values.names is None else values.names[row]
-        own = called is not None and called == next(cells.texts(values.array[row : row + 1]))
-        raise values.error(str(error), None if own else row) from error
+        raise values.error(str(error), None if named_by_file(values, row) else row) from error
+
+
+def named_by_file(values: Values, row: int) -> bool:
+    """Whether a row is called as its file is, so that a message which names the file need not name the row."""
+    return values.names is not None and values.names[row] == next(cells.texts(values.array[row : row + 1]))
 
 
 def require_paths(values: Values, what: str) -> None:

@@ -31,6 +31,7 @@ from ft.core.config.schema.outputs import OutputSection
 from ft.core.config.suggest import did_you_mean
 from ft.core.data.columns.names import name_values
 from ft.core.data.columns.reading import read_numbers
+from ft.core.data.files import named_by_file
 from ft.core.data.outline import KNOWN, columns_of, own_words, source_columns
 from ft.core.data.sources import load
 from ft.core.data.sources.table_csv import Dialect, first_row
@@ -226,9 +227,11 @@ def _readable(values: Values, table: Table, settings: FileInput, probe: Probe) -
     limit = settings.max_skipped if isinstance(settings.max_skipped, int) else settings.max_skipped * len(table)
     if len(unreadable) > limit:
         count = f"{len(unreadable):,} of {len(table):,} files cannot be read"
-        raise values.error(f"{count}, more than max_skipped ({settings.max_skipped}); the first: {why}", first)
+        message = f"{count}, more than max_skipped ({settings.max_skipped}); the first: {why}"
+        raise values.error(message, None if named_by_file(values, first) else first)
     called = f"row {first}" if table.names is None else table.names[first]
-    values.note(f"{len(unreadable):,} of {len(table):,} rows left out, their files cannot be read; {called}: {why}")
+    told = why if named_by_file(values, first) else f"{called}: {why}"
+    values.note(f"{len(unreadable):,} of {len(table):,} rows left out, their files cannot be read; {told}")
     return table.take(np.setdiff1d(np.arange(len(table)), list(unreadable)))
 
 

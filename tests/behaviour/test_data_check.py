@@ -162,7 +162,11 @@ def test_a_file_that_is_no_picture_is_told_alike_and_once_by_check_and_training(
     assert error.count("0.jpg") == 1
     skipping = ft("train", "c.yaml", "inputs.image.on_error=skip", cwd=tmp_path)
     assert skipping.code == 0, skipping.err
-    assert "column image, train, val: 1 of 42 rows left out" in " ".join(skipping.err.split())
+    told = "column image, train, val: 1 of 42 rows left out, their files cannot be read; p/a/0.jpg: "
+    assert f"{told}{said}" in " ".join(skipping.err.split())
+    strict = ft("train", "c.yaml", "inputs.image.on_error=skip", "inputs.image.max_skipped=0.001", cwd=tmp_path)
+    assert strict.code == 4
+    assert strict.err.count("0.jpg") == 1
 
 
 def test_a_group_in_two_files_is_a_leak(tmp_path: Path) -> None:
