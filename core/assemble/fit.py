@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -21,9 +21,9 @@ from ft.core.assemble.parts import (
     build_loader,
     input_forms,
     known_metrics,
-    memory_format,
 )
 from ft.core.assemble.picking import mixing, sampled_classes, tell_sampling
+from ft.core.assemble.speed import describe_speed, tell_speed
 from ft.core.assemble.teaching import Teacher, teach
 from ft.core.config.schema import Experiment, FinetuneSection, RankingOutput, TrainSection
 from ft.core.config.suggest import nearest
@@ -48,7 +48,7 @@ class Fit:
     """A training, ready to run.
 
     still: SHA-256 of each tensor that is frozen at first, as it was. choices: what is to be told of it. cached: whose
-    answers are kept. teacher: what a run records of it.
+    answers are kept. teacher, speed: what a run records of them.
     """
 
     loop: Loop
@@ -60,6 +60,7 @@ class Fit:
     choices: tuple[str, ...] = ()
     cached: str = "not used"
     teacher: dict[str, str] | None = None
+    speed: dict[str, object] = field(default_factory=dict)
 
 
 def build_fit(
@@ -97,7 +98,8 @@ def build_fit(
     groups = list(learning.groups)
     if balance is not None:
         groups.append({"params": [("balance.log_variances", balance.log_variances)], "weight_decay": 0.0})
-    optimizer = make_optimizer(settings.optimizer, groups, settings.lr, machine.device, (stage, "optimizer"))
+    place, fused = (stage, "optimizer"), settings.speed.fused
+    optimizer = make_optimizer(settings.optimizer, groups, settings.lr, machine.device, place, fused=fused)
     schedule = _schedule(settings, stage, loader.batches_per_epoch, validated=validation is not None)
     ema = Ema(network.module, settings.ema) if settings.ema else None
     loop = Loop(
@@ -116,9 +118,11 @@ def build_fit(
         name_example=partial(_name_example, data.examples["train"].names),
         enter=learning.frozen.enter,
     )
-    told = (*tell_sampling(settings, stage, data), *cache.told, *taught.told)
+    speed = describe_speed(network, optimizer)
+    told = (tell_speed(speed), *tell_sampling(settings, stage, data), *cache.told, *taught.told)
     warnings = () if smoke else _warnings(settings, stage, loop)
-    return Fit(loop, network, heads, learning, still, warnings, told, cache.name, teacher.record() if teacher else None)
+    record = teacher.record() if teacher else None
+    return Fit(loop, network, heads, learning, still, warnings, told, cache.name, record, speed)
 
 
 def _name_example(names: Sequence[str] | None, row: int) -> str:
@@ -160,7 +164,7 @@ def _training_loader(
             augment=settings.augment,
             classes=classes,
             views=settings.augment_views if isinstance(settings, FinetuneSection) else None,
-            memory_format=memory_format(network.module, machine.device),
+            memory_format=network.memory_format,
         )
     output = data.output_settings[rankings.output]
     assert isinstance(output, RankingOutput)

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ft.core.assemble.parts import BatchLoader, Machine, memory_format
+from ft.core.assemble.parts import BatchLoader, Machine
 from ft.core.config.schema import FinetuneSection, TrainSection
 from ft.core.data.columns import Column
 from ft.core.data.loader import Examples, Loader
@@ -168,7 +168,7 @@ class _Answers:
             seed=training.seed,
             augment=training.augments,
             views=training.views,
-            memory_format=memory_format(network.module, machine.device),
+            memory_format=network.memory_format,
         )
 
         def answers(inputs: Mapping[str, Tensor]) -> Tensor:

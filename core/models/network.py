@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ft.core.models.units import Unit
@@ -22,6 +23,7 @@ class Network:
     heads: where each output's last layer lies in the state dict, () where it has none of its own; None where the whole
         network is one list, whose last unit with parameters it then is.
     stems: names of the weights that read a picture's channels, which weights for other channels may be brought to.
+    memory_format: of its convolutions, and of the inputs with four axes that suit them.
     """
 
     module: nn.Module
@@ -31,6 +33,7 @@ class Network:
     code_sha256: str | None = None
     heads: Mapping[str, tuple[str, ...]] | None = None
     stems: tuple[str, ...] = ()
+    memory_format: torch.memory_format = torch.contiguous_format
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each input (B, ...) -> each output (B, K). One input is passed by position, several by their names."""

@@ -39,7 +39,7 @@ _OWN_SETTINGS = ("lr", "weight_decay")
 _UNFIT_ARGUMENTS = {
     "params": "they are the model's trainable ones",
     "maximize": "the loss is made small",
-    "fused": "the fastest form for the device is taken without asking",
+    "fused": "the fastest form for the device is taken; speed: {fused: false} beside it takes the plain one",
     "foreach": "the fastest form for the device is taken without asking",
     "capturable": "it is for CUDA graphs, which the loop does not record",
     "differentiable": "it is for gradients through the optimizer, which the loop does not take",
@@ -59,9 +59,15 @@ def check(named: Named, weight_decay: float = 0.0, path: TreePath = _PATH) -> No
 
 
 def make_optimizer(
-    named: Named, groups: list[dict[str, Any]], lr: float, device: torch.device, path: TreePath = _PATH
+    named: Named,
+    groups: list[dict[str, Any]],
+    lr: float,
+    device: torch.device,
+    path: TreePath = _PATH,
+    *,
+    fused: bool = True,
 ) -> Optimizer:
-    """The optimizer over `groups` (of `parameter_groups`), fused where the class and the device have that.
+    """The optimizer over `groups` (of `parameter_groups`). fused: where the class and the device have that.
 
     Each group's `weight_decay` is used and kept; `lr` is every group's rate. Raises ConfigError as `check` does.
     """
@@ -70,7 +76,7 @@ def make_optimizer(
     if cls is torch.optim.Muon:
         _check_matrices(groups, path)
     if "fused" in _parameters(cls) and device.type in _FUSED_ON:
-        arguments["fused"] = True
+        arguments["fused"] = fused
     return _construct(cls, groups, {**arguments, "lr": lr}, path)
 
 

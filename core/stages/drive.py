@@ -250,6 +250,7 @@ def _describe_run(prepared: Prepared, run: RunFolder, facts_here: Mapping[str, A
         "fingerprint": prepared.data.fingerprint,
         FROM_ENVIRONMENT: remember_environment(prepared.loaded, prepared.stage),
         "teacher": prepared.fit.teacher,
+        "speed": prepared.fit.speed,
     }
     run.write("env.json", json.dumps(environment, indent=2, default=str) + "\n")
     run.write("config.yaml", prepared.loaded.resolved_yaml(prepared.stage))

@@ -69,7 +69,8 @@ def rebuild(subject: Subject, asked: Sequence[str] = (), machine: Machine | None
     heads = checkpoint_heads(checkpoint, output_settings, outputs, asked)
     code = checkpoint["python"]
     sha256 = code["sha256"] if code else None
-    network = build_model(experiment, inputs, output_settings, heads, machine.device, sha256)
+    speed = subject.loaded.stage("finetune" if checkpoint["stage"] == "finetune" else "train").speed
+    network = build_model(experiment, inputs, output_settings, heads, machine.device, sha256, speed)
     try:
         network.module.load_state_dict(checkpoint["weights"])
     except RuntimeError as error:

@@ -117,7 +117,7 @@ def _prepare(
     asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *([settings.monitor] if settings.monitor else [])]
     heads = data_heads(data, asked)
     check_metrics(loaded.eval, heads)
-    network = build_model(experiment, data.inputs, data.output_settings, heads, machine.device)
+    network = build_model(experiment, data.inputs, data.output_settings, heads, machine.device, speed=settings.speed)
     if continuation is not None:
         check_same_code(continuation, network.code_sha256)
     loading = None

@@ -23,6 +23,16 @@ class TeacherSection(Section):
     python: str | None = Field(None, description="the teacher's own Python file, where its model is a python: one")
 
 
+class SpeedSection(Section):
+    """How the same is computed faster. Left alone, rules of model, shapes and device decide; see ft profile."""
+
+    rewrite: bool = Field(True, description="run lists of layers in a cheaper way with the same answers and gradients")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto", description="of pictures and convolutions; auto: channels_last with 2-D convolutions on CPU and CUDA"
+    )
+    fused: bool = Field(True, description="the optimizer's fused form where its class and the device have one")
+
+
 class TrainSection(Section):
     """One run of the loop."""
 
@@ -67,6 +77,7 @@ class TrainSection(Section):
         None, description="most examples in one forward pass; auto: halves when memory runs out; the step stays whole"
     )
 
+    speed: SpeedSection = Field(default_factory=SpeedSection, description="how it is computed, fixed by hand")
     teacher: TeacherSection | None = Field(None, description="a larger model whose answers are learned too")
     sampling: Literal["shuffle", "balanced"] = Field(
         "shuffle", description="balanced: each class of the category output equally often; epochs stay as long"

@@ -81,6 +81,7 @@ SECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "LoraSection": ("finetune.lora", {"finetune": {"lora": {}}}),
     "EvalSection": ("eval", {"eval": {}}),
     "ViewsSection": ("eval.tta", {"eval": {"tta": {}}}),
+    "SpeedSection": ("train.speed", {"train": {"speed": {}}}),
     "TeacherSection": ("train.teacher", {"train": {"teacher": {"checkpoint": "x"}}}),
     "Experiment": ("", {}),
 }

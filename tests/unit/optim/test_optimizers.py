@@ -176,7 +176,7 @@ def test_the_state_of_an_optimizer_resumes_it_bit_by_bit() -> None:
         ({"sgd": {"wings": 2}}, "it takes momentum, dampening, nesterov", ("sgd", "wings")),
         ({"adam": {"lr": 0.1}}, "say train.lr", ("adam", "lr")),
         ({"adam": {"weight_decay": 0.1}}, "say train.weight_decay", ("adam", "weight_decay")),
-        ({"adam": {"fused": True}}, "without asking", ("adam", "fused")),
+        ({"adam": {"fused": True}}, "speed: {fused: false}", ("adam", "fused")),
         ({"adam": {"maximize": True}}, "the loss is made small", ("adam", "maximize")),
         ({"sgd": {"momentum": "0.9"}}, "takes a number, not '0.9'", ("sgd", "momentum")),
         ({"sgd": {"nesterov": 1}}, "takes true or false, not 1", ("sgd", "nesterov")),

@@ -1,0 +1,189 @@
+"""Lists of layers run in a cheaper way with the same answers and gradients: what a network's author need not think of.
+
+What is written stays: the modules, their names, numbers and weights. Only the way an `nn.Sequential` calls its children
+changes, decided from their classes, so a rewritten network is trained, frozen, saved and shown as before.
+
+    max-pool before a monotone activation   the largest of activated values is the activated largest, and activation
+                                            and gradient touch a quarter of the values
+    ReLU in place                           where the layer before it keeps its own answer for nothing
+    Flatten                                 its gradient takes the memory layout of its input
+    convolution and norm as one             where neither learns and the norm's statistics stand still
+
+The last one rounds differently, by some 1e-6 of the largest answer in float32, and so may max-pool before an
+activation that is no piecewise line; all else gives the same bits. A layer with a hook, or whose `forward` somebody
+replaced, is called as it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from ft.core.models.composites import Residual
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_POOLS = (
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
+    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+)
+_MONOTONE = (
+    *(nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.Hardsigmoid, nn.LeakyReLU),
+    *(nn.Sigmoid, nn.Tanh, nn.ELU, nn.CELU, nn.SELU, nn.Softplus, nn.LogSigmoid, nn.Softsign),
+)
+# Each answers with a tensor of its own that its gradient does not need.
+_FRESH = (*_CONVOLUTIONS, *_NORMS, *_POOLS, nn.Linear, nn.LayerNorm, nn.GroupNorm, Residual)
+
+Kind: TypeAlias = "type[nn.Module] | None"  # None: a layer that is called as it is written, whatever stands beside it
+Call: TypeAlias = "Callable[..., Tensor]"  # of a tensor and one or two layers
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is called, on the children of which places. told: how that differs from what is written, else ""."""
+
+    call: Call
+    places: tuple[int, ...]
+    told: str = ""
+
+
+class Rewritten(nn.Sequential):
+    """A list of layers, run by a plan that their classes decide."""
+
+    def forward(self, x: Any) -> Any:
+        children = tuple(self._modules.values())
+        for step in _plan(tuple(map(_kind, children))):
+            x = step.call(x, *[children[place] for place in step.places])
+        return x
+
+
+def rewrite(module: nn.Module) -> None:
+    """Let every list of layers in the module, itself among them, run in the cheaper way. In place."""
+    for part in module.modules():
+        if isinstance(part, nn.Sequential) and type(part).forward is nn.Sequential.forward:
+            part.__class__ = _rewritten(type(part))  # type: ignore[arg-type]  # a class is hashable
+
+
+def rewrites(module: nn.Module) -> list[str]:
+    """What is done otherwise than written, a phrase each, as "max-pool before ReLU"."""
+    lists = [part for part in module.modules() if isinstance(part, Rewritten)]
+    steps = [step for part in lists for step in _plan(tuple(map(_kind, part.children())))]
+    return list(dict.fromkeys(step.told for step in steps if step.told))
+
+
+@cache
+def _rewritten(kind: type[nn.Sequential]) -> type[nn.Sequential]:
+    """Under the class's own name, so that a network shows itself as it was written."""
+    return type(kind.__name__, (Rewritten, kind), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def _kind(layer: nn.Module) -> Kind:
+    """Its class; None for one that must be called as it is written."""
+    own = layer.__dict__  # asking the module itself for what it lacks takes a microsecond
+    if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]:
+        return None
+    falls = own.get("negative_slope", 0) < 0 or own.get("alpha", 0) < 0
+    return None if falls or "forward" in own or own.get("return_indices") else type(layer)
+
+
+@cache
+def _plan(kinds: tuple[Kind, ...]) -> tuple[_Step, ...]:
+    """Steps that call every place once."""
+    order = _pools_first(kinds)
+    return tuple(_joined(kinds, list(_steps(kinds, order))))
+
+
+def _pools_first(kinds: Sequence[Kind]) -> list[int]:
+    """The places, every max-pool before the monotone activation that it is written behind."""
+    order = list(range(len(kinds)))
+    for place in range(1, len(order)):
+        before, here = order[place - 1], order[place]
+        if kinds[before] in _MONOTONE and kinds[here] in _POOLS:
+            order[place - 1], order[place] = here, before
+    return order
+
+
+def _steps(kinds: Sequence[Kind], order: Sequence[int]) -> Iterator[_Step]:
+    """One for each place."""
+    before: Kind = None
+    for position, place in enumerate(order):
+        kind = kinds[place]
+        if kind is nn.ReLU and before in _FRESH:
+            yield _Step(_relu_in_place, (place,), "ReLU in place")
+        elif kind is nn.Flatten:
+            yield _Step(_flatten, (place,), "Flatten keeps the memory layout")
+        elif place > position:
+            yield _Step(_call, (place,), "max-pool before its activation")
+        else:
+            yield _Step(_call, (place,))
+        before = kind
+
+
+def _joined(kinds: Sequence[Kind], steps: Sequence[_Step]) -> Iterator[_Step]:
+    """A convolution and the norm behind it as one step."""
+    waiting: _Step | None = None
+    for step in steps:
+        kind = kinds[step.places[0]]
+        if waiting is not None and kind in _NORMS:
+            told = "convolution and norm as one where neither learns"
+            yield _Step(_conv_norm, (*waiting.places, *step.places), told)
+            waiting = None
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = step if kind in _CONVOLUTIONS else None
+        if waiting is None:
+            yield step
+    if waiting is not None:
+        yield waiting
+
+
+# ---------------------------------------------------------------- what is called
+
+
+def _call(x: Tensor, layer: nn.Module) -> Tensor:
+    return layer(x)  # type: ignore[no-any-return]
+
+
+def _relu_in_place(x: Tensor, _: nn.Module) -> Tensor:
+    return functional.relu_(x)
+
+
+def _flatten(x: Tensor, layer: nn.Flatten) -> Tensor:
+    if x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+        return _Flattened.apply(x, layer)  # type: ignore[no-any-return, no-untyped-call]
+    return layer(x)  # type: ignore[no-any-return]
+
+
+class _Flattened(torch.autograd.Function):
+    """Flatten of a tensor with its channels last, whose gradient has them last too; torch's own has them first."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Flatten) -> Tensor:
+        ctx.shape = x.shape
+        return x.flatten(layer.start_dim, layer.end_dim)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient.reshape(ctx.shape).contiguous(memory_format=torch.channels_last), None
+
+
+def _conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
+    """As one convolution where nothing of the two learns and the norm's statistics are fixed."""
+    mean, variance = norm.running_mean, norm.running_var
+    weights = (conv.weight, conv.bias, norm.weight, norm.bias)
+    learns = torch.is_grad_enabled() and any(weight is not None and weight.requires_grad for weight in weights)
+    if norm.training or mean is None or variance is None or learns:
+        return norm(conv(x))  # type: ignore[no-any-return]
+    weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias)
+    return conv._conv_forward(x, weight, bias)  # type: ignore[no-any-return]

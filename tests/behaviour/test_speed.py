@@ -1,0 +1,89 @@
+"""What is chosen for speed is told and recorded, can be fixed by hand, and changes no answer beyond rounding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import ft, write_config
+from torch import Tensor
+
+PICTURES: dict[str, Any] = {
+    "model": {
+        "layers": [
+            {"Conv2d": {"out_channels": 8, "kernel_size": 3, "activation": "ReLU"}},
+            {"MaxPool2d": 2},
+            {"Conv2d": {"out_channels": 8, "kernel_size": 2}},
+            {"BatchNorm2d": {"activation": "ReLU"}},
+            "Flatten",
+            "Linear",
+        ]
+    },
+    "train": {"epochs": 2, "batch_size": 64, "lr": 0.01},
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write_config(tmp_path / "tiny.yaml", PICTURES)
+    return tmp_path
+
+
+def trained(home: Path, *settings: str) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Weights of the last epoch, what env.json says of speed, and what was said."""
+    answer = ft("train", "tiny.yaml", "--json", *settings, cwd=home)
+    assert answer.code == 0, answer.err
+    run = home / json.loads(answer.out)["run"]
+    last = torch.load(run / "checkpoints/last.pt", weights_only=True)
+    return last["weights"], json.loads((run / "env.json").read_text())["speed"], answer.err
+
+
+def test_the_rewritten_network_learns_the_same_bits(home: Path) -> None:
+    rewritten, chosen, told = trained(home)
+    written, plain, silent = trained(home, "train.speed.rewrite=false")
+    assert "max-pool before its activation" in chosen["rewrites"]
+    assert "max-pool before its activation" in told
+    assert plain["rewrites"] == []
+    assert "max-pool" not in silent
+    assert rewritten.keys() == written.keys()
+    assert all(torch.equal(rewritten[name], written[name]) for name in written)
+
+
+def test_each_choice_can_be_fixed_by_hand(home: Path) -> None:
+    _, chosen, told = trained(home)
+    assert (chosen["memory_format"], chosen["fused"]) == ("channels_last", True)
+    assert "speed: channels last, fused optimizer" in told
+    settings = ["train.speed.memory_format=contiguous", "train.speed.fused=false", "train.speed.rewrite=false"]
+    _, fixed, told = trained(home, *settings)
+    assert fixed == {"memory_format": "contiguous", "fused": False, "rewrites": []}
+    assert "speed: as written" in told
+
+
+def test_the_judge_computes_as_the_training_did(home: Path) -> None:
+    trained(home, "train.speed.rewrite=false", "train.speed.memory_format=contiguous")
+    validated = json.loads((home / "runs/tiny/1/result.json").read_text())["metrics"]
+    answer = ft("eval", "runs/tiny/1", "--split", "val", "--json", cwd=home)
+    judged = json.loads(answer.out)["metrics"]
+    assert judged == validated
+
+
+def test_units_and_freezing_know_nothing_of_it(home: Path) -> None:
+    trained(home)
+    shown = ft("layers", "runs/tiny/1", "--json", cwd=home).out
+    written = ft("layers", "tiny.yaml", "--json", "train.speed.rewrite=false", cwd=home).out
+    assert json.loads(shown)["rows"] == json.loads(written)["rows"]
+    answer = ft("finetune", "runs/tiny/1", "--freeze", "0,1,2", "finetune.epochs=1", cwd=home)
+    assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("train.speed.memory_format=wide", "memory_format"), ("train.speed.rewrites=false", "did you mean rewrite")],
+)
+def test_a_wrong_word_is_told(home: Path, setting: str, message: str) -> None:
+    answer = ft("train", "tiny.yaml", setting, cwd=home)
+    assert answer.code == 2
+    assert message in answer.err
