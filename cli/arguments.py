@@ -27,6 +27,7 @@ Config = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the one line a pipeline needs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
+Timings = Annotated[bool, typer.Option("--timings", help="Show where the time went, phase by phase.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", envvar="FT_RUNS", help="Where runs are kept.")]
 Python = Annotated[
     Path | None, typer.Option("--python", help="Your model's file: a checkpoint's code runs only if named here.")

@@ -11,6 +11,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from enum import IntEnum
 from typing import NoReturn, ParamSpec
 
@@ -28,6 +29,7 @@ from ft.core.errors import (
 )
 from ft.core.runtime.memory import is_out_of_memory
 from ft.core.runtime.signals import Terminated, terminable
+from ft.core.runtime.timings import measuring
 
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
@@ -61,12 +63,13 @@ CODES: dict[type[FtError], ExitCode] = {
 
 
 def bordered(command: Callable[P, None]) -> Callable[P, None]:
-    """A command whose errors end the process with their exit code. Heeds `debug` and `as_json`."""
+    """A command whose errors end the process with their exit code. Heeds `debug`, `as_json` and `timings`."""
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         debug, as_json = bool(kwargs.get("debug")), bool(kwargs.get("as_json"))
-        with own_streams(), terminable():
+        timed = measuring() if kwargs.get("timings") else nullcontext()
+        with own_streams(), terminable(), timed:
             try:
                 command(*args, **kwargs)
                 results().flush()

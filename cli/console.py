@@ -17,7 +17,7 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, merge_view, views
+from ft.cli import data_views, documents, merge_view, timings_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -25,6 +25,7 @@ from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
+from ft.core.runtime.timings import measured
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
 from ft.core.stages.merge import Merged
@@ -135,13 +136,17 @@ class Console:
 
     def _result(self, view: list[RenderableType], document: dict[str, Any], line: str) -> None:
         self._progress.stop()
+        seconds = measured()
         if self._as_json:
+            document |= {} if seconds is None else {"timings": seconds}
             results().write(json.dumps(document, indent=2) + "\n")
         elif self._quiet:
             results().write(f"{line}\n" if line else "")
         else:
             for part in view:
                 self._show(Text(part) if isinstance(part, str) else part)
+        if seconds is not None and not self._as_json:
+            self._err.print(timings_view.view(seconds))
 
     def _show(self, part: RenderableType) -> None:
         if isinstance(part, Text):

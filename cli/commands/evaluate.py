@@ -15,6 +15,7 @@ from ft.cli.arguments import (
     Python,
     Quiet,
     RunsDir,
+    Timings,
     Words,
     command_line,
     parse_minimum,
@@ -22,6 +23,7 @@ from ft.cli.arguments import (
 )
 from ft.cli.border import bordered
 from ft.core.errors import ConfigError, GateError
+from ft.core.runtime.timings import phase
 
 
 @bordered
@@ -41,6 +43,7 @@ def evaluate(
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    timings: Timings = False,  # noqa: ARG001  (read at the border)
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
     """Judge a checkpoint on the test split.
@@ -55,11 +58,12 @@ def evaluate(
         raise ConfigError(f"--out {out}: this is a folder; name a file in it, e.g. {out / 'eval.json'}")
     if out is not None and not out.absolute().parent.is_dir():
         raise ConfigError(f"--out {out}: there is no folder {out.absolute().parent}")
-    from ft.cli.console import Console
-    from ft.core.stages.evaluate import judge
-    from ft.core.stages.notices import Notice
-    from ft.core.stages.options import Options
-    from ft.core.stages.subject import is_config, newest, open_subject
+    with phase("imports"):
+        from ft.cli.console import Console
+        from ft.core.stages.evaluate import judge
+        from ft.core.stages.notices import Notice
+        from ft.core.stages.options import Options
+        from ft.core.stages.subject import is_config, newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
         options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())

@@ -18,6 +18,7 @@ from ft.cli.arguments import (
     RunsDir,
     Smoke,
     Target,
+    Timings,
     Words,
     command_line,
     lora_settings,
@@ -26,6 +27,7 @@ from ft.cli.arguments import (
 from ft.cli.border import bordered
 from ft.cli.resuming import is_config, load_run, refuse_smoke
 from ft.core.errors import ConfigError
+from ft.core.runtime.timings import phase
 
 
 @bordered
@@ -46,6 +48,7 @@ def finetune(
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    timings: Timings = False,  # noqa: ARG001  (read at the border)
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
     """Go on from trained weights, some layers frozen.
@@ -55,12 +58,13 @@ def finetune(
     refuse_smoke(resume=resume, smoke=smoke)
     files, settings = split_words(words, at_most=2 if resume else 1)
     settings += [*([f"finetune.freeze={_as_list(freeze)}"] if freeze else []), *lora_settings(lora, target)]
-    from ft.cli.console import Console
-    from ft.core.stages import fit, pipeline
-    from ft.core.stages.notices import Notice
-    from ft.core.stages.options import Options
-    from ft.core.stages.start import Start, finetuning_start
-    from ft.core.stages.subject import Subject, newest, open_subject
+    with phase("imports"):
+        from ft.cli.console import Console
+        from ft.core.stages import fit, pipeline
+        from ft.core.stages.notices import Notice
+        from ft.core.stages.options import Options
+        from ft.core.stages.start import Start, finetuning_start
+        from ft.core.stages.subject import Subject, newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
         goal = _run_to_go_on_with(files) if resume else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, command_line
+from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
 from ft.cli.resuming import load_with_resume
 from ft.core.errors import ConfigError, GateError
+from ft.core.runtime.timings import phase
 
 
 @bordered
@@ -18,6 +19,7 @@ def run(
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    timings: Timings = False,  # noqa: ARG001  (read at the border)
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
     """Run all stages of a YAML file in one process.
@@ -27,9 +29,10 @@ def run(
     loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
     if isinstance(goal, Path):
         raise ConfigError(f"--resume {goal}: ft run goes on with a file's newest runs; ft train --resume names a run")
-    from ft.cli.console import Console
-    from ft.core.stages import pipeline
-    from ft.core.stages.options import Options
+    with phase("imports"):
+        from ft.cli.console import Console
+        from ft.core.stages import pipeline
+        from ft.core.stages.options import Options
 
     with Console(quiet=quiet, as_json=as_json) as console:
         options = Options(

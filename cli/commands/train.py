@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, command_line
+from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
 from ft.cli.resuming import load_with_resume
+from ft.core.runtime.timings import phase
 
 
 @bordered
@@ -15,6 +16,7 @@ def train(
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    timings: Timings = False,  # noqa: ARG001  (read at the border)
     debug: Debug = False,  # noqa: ARG001  (read at the border)
 ) -> None:
     """Train the model of a YAML file.
@@ -22,9 +24,10 @@ def train(
     Prints how well it does on validation and where its best weights are; --quiet prints only their path.
     """
     loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
-    from ft.cli.console import Console
-    from ft.core.stages import fit, pipeline
-    from ft.core.stages.options import Options
+    with phase("imports"):
+        from ft.cli.console import Console
+        from ft.core.stages import fit, pipeline
+        from ft.core.stages.options import Options
 
     with Console(quiet=quiet, as_json=as_json) as console:
         options = Options(

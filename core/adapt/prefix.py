@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from ft.core.adapt.patterns import UnitLike
+from ft.core.runtime.compiler import pass_by
 from ft.core.runtime.seed import rng_state, seed_everything, set_rng_state
 
 TOLERANCE = 1e-4  # of the largest answer, in float32: other batch sizes move the last bits, a wrong cut moves the first
@@ -251,10 +252,11 @@ def _close(found: Tensor, expected: Tensor) -> bool:
 
 def multiply_adds(suffix: Suffix, inputs: Inputs) -> int:
     """Of the prefix for one example: products of matrices and convolutions, as torch counts them. inputs: a batch."""
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils import flop_counter
 
+    pass_by(getattr(getattr(flop_counter, "_FlopCounterMode", None), "__torch_dispatch__", None))
     count = len(next(iter(inputs.values())))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), flop_counter.FlopCounterMode(display=False) as counter:
         suffix.feature(inputs)
     return int(counter.get_total_flops()) // 2 // count
 

@@ -41,6 +41,7 @@ from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.optim.optimizers import make_optimizer
 from ft.core.optim.schedules import Schedule, make_schedule
+from ft.core.runtime.timings import phase
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Fit:
     speed: dict[str, object] = field(default_factory=dict)
 
 
+@phase("building")
 def build_fit(
     experiment: Experiment,
     settings: TrainSection,

@@ -28,6 +28,7 @@ from ft.core.runtime.device import choose_device
 from ft.core.runtime.memory import keep_freed_memory
 from ft.core.runtime.precision import Precision, choose_precision
 from ft.core.runtime.seed import seed_everything
+from ft.core.runtime.timings import phase
 
 SMOKE_BATCHES = 2
 BatchLoader: TypeAlias = "Loader | RankingLoader | LimitedLoader | MixedLoader | Views"
@@ -127,6 +128,7 @@ def build_columns(checkpoint: Mapping[str, Any]) -> tuple[dict[str, Column], dic
     return inputs, outputs
 
 
+@phase("building")
 def build_model(
     experiment: Experiment,
     inputs: Mapping[str, Column],

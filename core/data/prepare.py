@@ -34,6 +34,7 @@ from ft.core.data.splits import split_names
 from ft.core.data.stored import Stored
 from ft.core.data.table import SPLITS, Dataset
 from ft.core.errors import DataError
+from ft.core.runtime.timings import phase
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Data:
         return f"{self.found}: {sizes}"
 
 
+@phase("data")
 def prepare_data(
     data: DataSection,
     inputs: Mapping[str, InputColumn] | None,
@@ -120,6 +122,7 @@ def prepare_data(
     return replace(prepared, output_settings=output_settings)
 
 
+@phase("data")
 def prepare_with(
     data: DataSection,
     inputs: Mapping[str, Column],

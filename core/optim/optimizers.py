@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from ft.core.config.named import Named, split_named, unknown_argument
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError, Problem, TreePath
+from ft.core.runtime.compiler import leave_compiler_out
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -162,6 +163,7 @@ def _check_matrices(groups: list[dict[str, Any]], path: TreePath) -> None:
 
 def _construct(cls: type[Optimizer], params: Any, arguments: dict[str, Any], path: TreePath) -> Optimizer:
     """torch's own check of the values comes with the construction; its words are passed on with the place."""
+    leave_compiler_out()
     try:
         return cls(params, **arguments)
     except (TypeError, ValueError, IndexError) as error:

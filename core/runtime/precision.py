@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ft.core.errors import ConfigError, Problem
+from ft.core.runtime.compiler import bare_step
 
 # fp32 is None: no autocast at all
 _DTYPES: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -138,7 +139,7 @@ class Precision:
     def step(self, optimizer: Optimizer) -> None:
         """Step the optimizer; in fp16 unscale first if `unscale` was not called, and skip when gradients overflowed."""
         if self._scaler is None:
-            optimizer.step()
+            bare_step(optimizer)
             return
         self._scaler.step(optimizer)
         self._scaler.update()

@@ -21,12 +21,13 @@ from ft.core.data.prepare import Data
 from ft.core.engine.board import BoardWriter, board_is_installed
 from ft.core.engine.consumers import CheckpointWriter, MetricsFile
 from ft.core.engine.evaluate import Evaluation
-from ft.core.engine.events import EpochEnded, Event, Finished, Stopped
+from ft.core.engine.events import EpochEnded, Event, Finished, Stepped, Stopped, Validated
 from ft.core.engine.saving import Saver
 from ft.core.errors import PreemptedError
 from ft.core.models.describe import count_parameters
 from ft.core.runtime.machine import facts
 from ft.core.runtime.signals import Wishes, passed_on
+from ft.core.runtime.timings import phase, watched
 from ft.core.stages.adapter import keep_small
 from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
 from ft.core.stages.frozen import Watch, learning_rows
@@ -103,8 +104,8 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
         options.on_event,
     ]
     options.on_notice(Notice("saved", f"run {run.path}"))
-    with _closing(saver, board), passed_on(loop.stop, writer.request) as wishes:
-        for event in loop.run():
+    with _closing(saver, board), passed_on(loop.stop, writer.request) as wishes, phase("saving and telling"):
+        for event in watched(loop.run(), _phases()):
             for consume in consumers:
                 consume(event)
     if isinstance(event, Stopped):
@@ -116,6 +117,20 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
     if wishes.stopped is not None:  # in the very last step: whatever comes after this stage is to be stopped
         signal.raise_signal(wishes.stopped)
     return result
+
+
+def _phases() -> Callable[[Event], str]:
+    """What making an event is called in `--timings`."""
+    stepped = False
+
+    def name(event: Event) -> str:
+        nonlocal stepped
+        if isinstance(event, Validated):
+            return "validation"
+        first, stepped = not stepped, stepped or isinstance(event, Stepped)
+        return "first step" if first else "training steps"
+
+    return name
 
 
 def _origin(prepared: Prepared, machine: Mapping[str, str]) -> dict[str, Any]:
@@ -131,6 +146,7 @@ def _origin(prepared: Prepared, machine: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+@phase("report")
 def _close(
     prepared: Prepared,
     run: RunFolder,

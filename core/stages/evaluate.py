@@ -32,6 +32,7 @@ from ft.core.models.averaged import Averaged
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.report.gates import check_gates
+from ft.core.runtime.timings import phase
 from ft.core.stages.checks import check_metrics
 from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
@@ -155,6 +156,7 @@ def _other_data(loaded: Loaded, path: Path, split: str, reads: Collection[str]) 
     return section.model_copy(update={"root": str(path)})
 
 
+@phase("evaluation")
 def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: bool) -> Evaluation:
     if settings.split not in data.examples:
         there = [name for name in ("val", "train") if name in data.examples or name in data.splits]

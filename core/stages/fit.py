@@ -19,6 +19,7 @@ from ft.core.engine.board import check_board
 from ft.core.engine.evaluate import evaluate
 from ft.core.errors import DivergedError, PreemptedError, ResourceError
 from ft.core.runtime.signals import Terminated
+from ft.core.runtime.timings import phase
 from ft.core.stages.checks import check_metrics, check_writable
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
 from ft.core.stages.frozen import tell_learning
@@ -138,7 +139,8 @@ def _prepare(
     tell_learning(fit.learning, options.on_notice)
     before = None
     if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:
-        before = evaluate(fit.loop.network, fit.loop.validation, list(heads.values()), machine.precision)
+        with phase("validation"):
+            before = evaluate(fit.loop.network, fit.loop.validation, list(heads.values()), machine.precision)
     origin = start.path if start is not None else (Path(saved["origin"]) if saved.get("origin") else None)
     parent = continuation.run.status().parent if continuation else (start.parent if start else None)
     return Prepared(loaded, stage, origin, parent, kept, machine, data, fit, loading, before, continuation)

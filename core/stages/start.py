@@ -20,6 +20,7 @@ from ft.core.models.libraries import NamedWeights
 from ft.core.models.libraries.stem import other_channels
 from ft.core.models.network import Network
 from ft.core.runtime.fetch import fetch
+from ft.core.runtime.timings import phase
 from ft.core.stages.named_weights import named_by_file, named_in, read_named
 from ft.core.stages.notices import Notice
 from ft.core.stages.runs import RunFolder, newest_finished
@@ -134,6 +135,7 @@ def finetuning_start(subject: Subject, wish: str | None, runs_dir: Path, tell: T
     return open_start(run.path, f"the newest training of {experiment.name}")
 
 
+@phase("weights")
 def load_start(
     start: Start, network: Network, heads: dict[str, Head], model: ModelSection, *, replace_last: bool
 ) -> LoadReport:

@@ -46,3 +46,10 @@ def test_a_quick_validation_loads_no_heavy_library(root: Path) -> None:
     loaded = loaded_by(["config", "validate", "--quick", "configs/digits.yaml"], root)
     assert "pydantic" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_training_loads_neither_torchs_compiler_nor_torchvision(root: Path, tmp_path: Path) -> None:
+    steps = ["train.max_steps=2", "train.epochs=2", "finetune.max_steps=2", "finetune.epochs=2", "eval.min.accuracy=0"]
+    loaded = loaded_by(["run", "configs/digits.yaml", *steps, "--runs-dir", str(tmp_path)], root)
+    assert "torch" in loaded
+    assert loaded & {"sympy", "torchvision"} == set()  # sympy comes with the compiler

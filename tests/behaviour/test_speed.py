@@ -87,3 +87,27 @@ def test_a_wrong_word_is_told(home: Path, setting: str, message: str) -> None:
     answer = ft("train", "tiny.yaml", setting, cwd=home)
     assert answer.code == 2
     assert message in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "phases"),
+    [
+        (["train", "tiny.yaml"], {"first step", "training steps", "validation", "saving and telling", "report"}),
+        (["finetune", "runs/tiny/1"], {"weights", "training steps", "validation"}),
+        (["eval", "runs/tiny/1"], {"evaluation"}),
+        (["run", "tiny.yaml"], {"training steps", "evaluation"}),
+    ],
+)
+def test_timings_show_where_the_time_went(home: Path, words: list[str], phases: set[str]) -> None:
+    write_config(home / "tiny.yaml", {**PICTURES, "eval": {}})
+    if words[0] in ("finetune", "eval"):
+        trained(home)
+    answer = ft(*words, "--timings", "--json", cwd=home)
+    assert answer.code == 0, answer.err
+    seconds = json.loads(answer.out)["timings"]
+    assert phases | {"start", "imports", "data", "building", "other", "total"} <= set(seconds)
+    assert sum(seconds.values()) == pytest.approx(2 * seconds["total"])
+    told = ft(*words, "--timings", "--quiet", cwd=home)
+    assert "total" in told.err
+    assert "total" not in told.out
+    assert "timings" not in json.loads(ft(*words, "--json", cwd=home).out)
