@@ -18,6 +18,7 @@ from ft.cli.commands.finetune import finetune
 from ft.cli.commands.layers import layers
 from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
+from ft.cli.commands.profile import profile
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs
 from ft.cli.commands.train import train
@@ -59,6 +60,7 @@ app.command("run")(run)
 app.command("predict")(predict)
 app.command("merge")(merge)
 app.command("layers")(layers)
+app.command("profile")(profile)
 app.command("runs")(runs)
 app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)

@@ -17,7 +17,7 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, merge_view, timings_view, views
+from ft.cli import data_views, documents, merge_view, profile_view, timings_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -31,6 +31,7 @@ from ft.core.stages.listing import RunRow
 from ft.core.stages.merge import Merged
 from ft.core.stages.notices import Notice
 from ft.core.stages.predict import Predictions
+from ft.core.stages.profile import Profile
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.verify import Verified
@@ -118,6 +119,10 @@ class Console:
     def verified(self, name: str, results: Sequence[Verified]) -> None:
         """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""
         self._result(views.verified(name, results), documents.verified(name, results), "")
+
+    def profile(self, result: Profile) -> None:
+        """Where a step's time goes; quiet: the settings that make it shorter, to be typed behind a command."""
+        self._result(profile_view.view(result), documents.profile(result), " ".join(result.faster))
 
     def data(self, report: DataReport) -> None:
         """What the data hold."""

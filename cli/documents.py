@@ -17,6 +17,7 @@ from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
 from ft.core.stages.merge import Merged
 from ft.core.stages.predict import Predictions
+from ft.core.stages.profile import Profile
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.verify import Verified
@@ -87,6 +88,12 @@ def verified(name: str, results: Sequence[Verified]) -> dict[str, Any]:
     """Of `ft verify-resume`."""
     stages = [{**asdict(result), "exact": result.difference is None} for result in results]
     return _document("verify-resume", {"name": name, "stages": stages})
+
+
+def profile(result: Profile) -> dict[str, Any]:
+    """Of `ft profile`."""
+    alternatives = [{**asdict(each), "faster": each.faster} for each in result.alternatives]
+    return _document("profile", {**asdict(result), "alternatives": alternatives})
 
 
 def doctor(facts: dict[str, Any], extras: Sequence[Extra]) -> dict[str, Any]:

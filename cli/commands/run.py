@@ -30,6 +30,9 @@ def run(
     if isinstance(goal, Path):
         raise ConfigError(f"--resume {goal}: ft run goes on with a file's newest runs; ft train --resume names a run")
     with phase("imports"):
+        from ft.core.data.sources import begin
+
+        begin(loaded.experiment.data, None)
         from ft.cli.console import Console
         from ft.core.stages import pipeline
         from ft.core.stages.options import Options

@@ -25,6 +25,9 @@ def train(
     """
     loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
     with phase("imports"):
+        from ft.core.data.sources import begin
+
+        begin(loaded.experiment.data, {"train", "val"})
         from ft.cli.console import Console
         from ft.core.stages import fit, pipeline
         from ft.core.stages.options import Options

@@ -8,6 +8,7 @@ changes, decided from their classes, so a rewritten network is trained, frozen, 
     ReLU in place                           where the layer before it keeps its own answer for nothing
     Flatten                                 its gradient takes the memory layout of its input
     convolution and norm as one             where neither learns and the norm's statistics stand still
+    max-pool of 2 by 2 as maxima            on a CPU, where nobody asks for its gradient
 
 The last one rounds differently, by some 1e-6 of the largest answer in float32, and so may max-pool before an
 activation that is no piecewise line; all else gives the same bits. A layer with a hook, or whose `forward` somebody
@@ -122,10 +123,9 @@ def _steps(kinds: Sequence[Kind], order: Sequence[int]) -> Iterator[_Step]:
             yield _Step(_relu_in_place, (place,), "ReLU in place")
         elif kind is nn.Flatten:
             yield _Step(_flatten, (place,), "Flatten keeps the memory layout")
-        elif place > position:
-            yield _Step(_call, (place,), "max-pool before its activation")
         else:
-            yield _Step(_call, (place,))
+            told = "max-pool before its activation" if place > position else ""
+            yield _Step(_max_pool if kind is nn.MaxPool2d else _call, (place,), told)
         before = kind
 
 
@@ -176,6 +176,24 @@ class _Flattened(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient.reshape(ctx.shape).contiguous(memory_format=torch.channels_last), None
+
+
+def _max_pool(x: Tensor, layer: nn.MaxPool2d) -> Tensor:
+    """Without a gradient nobody needs to know which value was the largest; comparing whole rows is twice as fast."""
+    learns = torch.is_grad_enabled() and x.requires_grad
+    if learns or x.device.type != "cpu" or x.dim() != 4 or not _halves(layer):
+        return layer(x)  # type: ignore[no-any-return]
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        return layer(x)  # type: ignore[no-any-return]
+    height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
+    rows = torch.maximum(x[:, :, 0:height:2, :width], x[:, :, 1:height:2, :width])
+    return torch.maximum(rows[..., 0::2], rows[..., 1::2])
+
+
+def _halves(pool: nn.MaxPool2d) -> bool:
+    """Whether its windows are 2 by 2, side by side, all within the picture."""
+    plain = pool.padding in (0, (0, 0)) and pool.dilation in (1, (1, 1)) and not pool.ceil_mode
+    return plain and pool.kernel_size in (2, (2, 2)) and pool.stride in (2, (2, 2))
 
 
 def _conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:

@@ -109,6 +109,17 @@ def test_the_input_is_never_written_to() -> None:
     assert torch.equal(x, pictures())
 
 
+@pytest.mark.parametrize("pool", [nn.MaxPool2d((2, 2), 2), nn.MaxPool2d(2, 1), *POOLS], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_without_a_gradient_the_largest_of_each_window_is_the_same(pool: nn.Module, dtype: torch.dtype) -> None:
+    written, rewritten = both(nn.ReLU(), pool)
+    for x in (pictures(dtype), pictures(dtype).contiguous(memory_format=LAST), -pictures(dtype).to(memory_format=LAST)):
+        x[0, 0, 3, 3] = torch.nan
+        with torch.no_grad():
+            assert torch.equal(rewritten(x).nan_to_num(99), written(x).nan_to_num(99))
+            assert rewritten(x).isnan().sum() == written(x).isnan().sum()
+
+
 @pytest.mark.parametrize("layers", [(nn.Flatten(),), (nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(125, 4))])
 def test_flatten_gives_its_gradient_back_in_the_layout_it_was_given(layers: tuple[nn.Module, ...]) -> None:
     torch.manual_seed(0)

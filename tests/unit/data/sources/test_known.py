@@ -7,6 +7,8 @@ import os
 import pickle
 import sys
 import tarfile
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 
 from ft.core.data.outline import KNOWN
-from ft.core.data.sources import download, load
+from ft.core.data.sources import begin, download, load
 from ft.core.errors import DataError, MissingExtraError
 
 Section = Callable[..., Any]
@@ -85,6 +87,32 @@ def test_a_single_split_needs_only_its_own_files(tmp_path: Path, data_section: S
     assert set(load(section, None, {"test"}).splits) == {"test"}
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte"):
         load(section, None, {"val"})
+
+
+def test_what_was_begun_is_taken_once_and_by_who_asks_for_the_same(
+    tmp_path: Path, data_section: Section, write_mnist: Any
+) -> None:
+    images, _ = write_mnist(tmp_path)
+    section = data_section(source="mnist", root=str(tmp_path), download=False)
+    begin(section, {"train", "val"})
+    while any(thread.name == "reading ahead" for thread in threading.enumerate()):
+        time.sleep(0.001)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(DataError):
+        load(section, None, {"test"})
+    assert np.array_equal(load(section, None, {"val", "train"}).splits["train"].columns["image"], images)
+    with pytest.raises(DataError):
+        load(section, None, {"train", "val"})
+
+
+def test_what_cannot_be_begun_is_told_by_who_needs_it(tmp_path: Path, data_section: Section) -> None:
+    section = data_section(source="mnist", root=str(tmp_path), download=False)
+    begin(section, None)
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        load(section)
+    begin(data_section(source="digits"), None)
+    assert not [thread for thread in threading.enumerate() if thread.name == "reading ahead"]
 
 
 def test_missing_files_are_one_line_that_says_what_was_looked_for_and_where(
