@@ -1,8 +1,9 @@
 """How fast is ft? Ours and the rival in turn, in one run, as ratios; never a timed assertion.
 
-    python tests/benchmarks/bench.py [--data FOLDER] [--fields FOLDER] [--pairs N] [--only PART] [--quick] [--json FILE]
+    python tests/benchmarks/bench.py [--data FOLDER] [--fields FOLDER] [--pairs N] [--only PART] [--alone] [--quick]
+        [--json FILE]
 
-whole: `ft run` on guide.yaml against handwritten.py, each a fresh process (some minutes).
+whole: `ft run` on guide.yaml against handwritten.py and other tools, each a fresh process (many minutes).
 step:  a step of ft's engine against a bare step of the same network, in one process.
 start: the commands that should answer at once.
 fields: an epoch of a table, of ratings and of a ranking against a bare loop; only where --fields names their files.
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fields", type=Path, metavar="FOLDER", help="diamonds.csv and the files of MovieLens 100k")
     parser.add_argument("--pairs", type=int, default=5, help="rounds of whole processes (5)")
     parser.add_argument("--only", choices=SECTIONS, help="one part instead of all")
+    parser.add_argument("--alone", action="store_true", help="without the other tools")
     parser.add_argument("--quick", action="store_true", help="one epoch per stage: does the benchmark itself work?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every single figure, for machines")
     return parser
@@ -61,7 +63,7 @@ def _whole(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     print(
         f"\nwhole process: {work.epochs} epochs, {work.finetune_epochs} of fine-tuning, a test; {options.pairs} rounds"
     )
-    runs = whole.measure(work, options.pairs, _say)
+    runs = whole.measure(work, options.pairs, _say, alone=options.alone)
     print(whole.show(runs))
     return whole.plain(runs)
 

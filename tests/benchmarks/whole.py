@@ -1,32 +1,44 @@
-"""Whole processes: `ft run` on guide.yaml against handwritten.py, from the shell's start to the exit code."""
+"""Whole processes: `ft run` on guide.yaml against handwritten.py and other tools, from the start to the exit code.
+
+The other tools' scripts lie in rivals/ and run where the tools are installed.
+"""
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 from figures import ratios, table
 
 HERE = Path(__file__).parent
 FT = str(Path(sysconfig.get_path("scripts")) / "ft")
+COMMANDS = ("train", "finetune", "eval")  # what `ft run` does in one process
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process. accuracy: on the 10,000 test digits, after fine-tuning; precision: what was computed in."""
+    """One process, or three. accuracy: on the 10,000 test digits, after fine-tuning; precision: what was computed in;
+    peak: most bytes of memory that one of them took.
+    """
 
     seconds: float
     accuracy: float
     precision: str
+    peak: int
 
 
 @dataclass(frozen=True)
@@ -39,56 +51,103 @@ class Work:
 
 
 Contender = Callable[[Work, Path], Run]
+RIVALS = {  # name: (the module it needs, its script)
+    "tutorial": ("torchvision", "tutorial.py"),
+    "skorch": ("skorch", "with_skorch.py"),
+    "Lightning": ("lightning", "with_lightning.py"),
+    "HF Trainer": ("accelerate", "with_trainer.py"),
+    "Keras": ("tensorflow", "with_keras.py"),
+}
 
 
 def by_hand(work: Work, out: Path) -> Run:
-    script = [sys.executable, str(HERE / "handwritten.py"), str(work.data), str(out)]
-    seconds, printed = _timed([*script, str(work.epochs), str(work.finetune_epochs)])
-    return Run(seconds, float(printed.split()[-1]), "fp32")
+    return _script(HERE / "handwritten.py", work, out)
 
 
-def ft_as_it_comes(work: Work, out: Path) -> Run:
-    return _ft(work, out)
+def rival(script: str, work: Work, out: Path) -> Run:
+    return _script(HERE / "rivals" / script, work, out)
 
 
-def ft_in_fp32(work: Work, out: Path) -> Run:
-    return _ft(work, out, "precision=fp32")
+def _script(script: Path, work: Work, out: Path) -> Run:
+    command = [sys.executable, str(script), str(work.data), str(out), str(work.epochs), str(work.finetune_epochs)]
+    seconds, peak, printed = _timed(command)
+    return Run(seconds, float(printed.split()[-1]), "fp32", peak)
 
 
-def _ft(work: Work, out: Path, *settings: str) -> Run:
+def ft(work: Work, out: Path, *settings: str) -> Run:
+    document, seconds, peak = _ft("run", work, out, settings)
+    return Run(seconds, document["evaluation"]["metrics"]["accuracy"], document["fits"][0]["precision"], peak)
+
+
+def ft_in_three_commands(work: Work, out: Path) -> Run:
+    """What `ft run` does, with three imports of torch."""
+    done = [_ft(command, work, out) for command in COMMANDS]
+    accuracy, precision = done[-1][0]["metrics"]["accuracy"], done[0][0]["precision"]
+    return Run(sum(each[1] for each in done), accuracy, precision, max(each[2] for each in done))
+
+
+def _ft(command: str, work: Work, out: Path, settings: Sequence[str] = ()) -> tuple[dict[str, Any], float, int]:
     lengths = [f"train.epochs={work.epochs}", f"finetune.epochs={work.finetune_epochs}"]
-    command = [FT, "run", str(HERE / "guide.yaml"), f"data.root={work.data}", *lengths, *settings]
-    seconds, printed = _timed([*command, "--json", "--runs-dir", str(out)])
-    document = json.loads(printed)
-    return Run(seconds, document["evaluation"]["metrics"]["accuracy"], document["fits"][0]["precision"])
+    file = [str(HERE / "guide.yaml"), f"data.root={work.data}", *lengths, *settings] if command != "eval" else []
+    seconds, peak, printed = _timed([FT, command, *file, "--json", "--runs-dir", str(out)])
+    return json.loads(printed), seconds, peak
 
 
-def _timed(command: Sequence[str]) -> tuple[float, str]:
-    """Seconds of wall clock and what was printed; a run that fails ends the benchmark with its own words."""
-    started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
-    if done.returncode:
-        sys.exit(f"{done.stderr}error: {' '.join(command)} ended with {done.returncode}")
-    return seconds, done.stdout
+def _timed(command: Sequence[str]) -> tuple[float, int, str]:
+    """Seconds of wall clock, peak of memory, what was printed; a run that fails ends the benchmark with its words."""
+    with TemporaryFile("w+") as printed, TemporaryFile("w+") as said:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=printed, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        said.seek(0)
+        if process.returncode:
+            sys.exit(f"{said.read()}error: {' '.join(command)} ended with {process.returncode}")
+        return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), printed.read()
 
 
-CONTENDERS: dict[str, Contender] = {"ft": ft_as_it_comes, "by hand": by_hand, "ft, fp32": ft_in_fp32}
+def contenders(*, alone: bool) -> dict[str, Contender]:
+    """In the order of a round. By hand runs between ours. alone: without the other tools."""
+    own: dict[str, Contender] = {
+        "ft": ft,
+        "by hand": by_hand,
+        "ft, fp32": lambda work, out: ft(work, out, "precision=fp32"),
+        "ft, 3 commands": ft_in_three_commands,
+    }
+    installed = {name: partial(rival, script) for name, (module, script) in RIVALS.items() if find_spec(module)}
+    return own | ({} if alone else installed)
 
 
-def measure(work: Work, pairs: int, say: Callable[[str], None]) -> dict[str, list[Run]]:
-    """Every contender once a round. By hand comes in the middle, so it runs right beside both of ours; who goes first
-    alternates. A first round of one epoch, which reads the files into the page cache, does not count."""
-    runs: dict[str, list[Run]] = {name: [] for name in CONTENDERS}
-    for name, contender in CONTENDERS.items():
-        _in_new_folder(contender, Work(work.data, 1, 1))
-        say(f"warmed up {name}")
-    for pair in range(pairs):
-        for name, contender in list(CONTENDERS.items())[:: -1 if pair % 2 else 1]:
-            run = _in_new_folder(contender, work)
-            runs[name].append(run)
-            say(f"round {pair + 1}/{pairs}  {name:8}  {run.seconds:7.2f} s  {run.accuracy:.2%}")
+def measure(work: Work, pairs: int, say: Callable[[str], None], *, alone: bool = False) -> dict[str, list[Run]]:
+    """Every contender once a round, every second round backwards. A first round of one epoch, which reads files into
+    the page cache, does not count.
+    """
+    found = contenders(alone=alone)
+    runs: dict[str, list[Run]] = {name: [] for name in found}
+    with TemporaryDirectory(prefix="ft-bench-data-") as folder:
+        work = replace(work, data=_for_all(work.data, Path(folder)))
+        for name, contender in found.items():
+            _in_new_folder(contender, replace(work, epochs=1, finetune_epochs=1))
+            say(f"warmed up {name}")
+        for pair in range(pairs):
+            for name, contender in list(found.items())[:: -1 if pair % 2 else 1]:
+                run = _in_new_folder(contender, work)
+                runs[name].append(run)
+                say(f"round {pair + 1}/{pairs}  {name:14}  {run.seconds:7.2f} s  {run.accuracy:.2%}")
     return runs
+
+
+def _for_all(data: Path, folder: Path) -> Path:
+    """The files as they are, and unpacked where torchvision looks for them."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in data.glob("*-ubyte.gz"):
+        (folder / file.name).symlink_to(file.resolve())
+        with gzip.open(file) as packed, (raw / file.stem).open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    return folder
 
 
 def _in_new_folder(contender: Contender, work: Work) -> Run:
@@ -96,23 +155,26 @@ def _in_new_folder(contender: Contender, work: Work) -> Run:
         return contender(work, Path(out))
 
 
-def show(runs: dict[str, list[Run]]) -> str:
-    rows = [("", "precision", "seconds", "test accuracy", "ratio to by hand, pair by pair")]
-    theirs = [run.seconds for run in runs["by hand"]]
+def show(runs: Mapping[str, list[Run]]) -> str:
+    """Two ratios: to the loop by hand, and of ft to each."""
+    rows = [("", "precision", "seconds", "peak MB", "test accuracy", "to by hand", "ft to it, round by round")]
+    theirs, ours = ([run.seconds for run in runs[name]] for name in ("by hand", "ft"))
     for name, own in runs.items():
-        ratio = "" if name == "by hand" else str(ratios([run.seconds for run in own], theirs))
-        scores = [run.accuracy for run in own]
-        seconds = f"{median(run.seconds for run in own):.2f}"
-        rows.append((name, own[0].precision, seconds, f"{median(scores):.2%}", ratio))
+        taken = [run.seconds for run in own]
+        to_hand = "" if name == "by hand" else f"{ratios(taken, theirs).median:.2f}"
+        ratio = "" if name == "ft" else str(ratios(ours, taken))
+        peak = f"{median(run.peak for run in own) / 1e6:.0f}"
+        accuracy = f"{median(run.accuracy for run in own):.2%}"
+        rows.append((name, own[0].precision, f"{median(taken):.2f}", peak, accuracy, to_hand, ratio))
     return table(rows)
 
 
-def plain(runs: dict[str, list[Run]]) -> dict[str, Any]:
-    theirs = [run.seconds for run in runs["by hand"]]
+def plain(runs: Mapping[str, list[Run]]) -> dict[str, Any]:
+    ours = [run.seconds for run in runs["ft"]]
     return {
         name: {
             "runs": [asdict(run) for run in own],
-            "ratio_to_by_hand": asdict(ratios([run.seconds for run in own], theirs)),
+            "ratio_of_ft_to_it": asdict(ratios(ours, [run.seconds for run in own])),
         }
         for name, own in runs.items()
     }
