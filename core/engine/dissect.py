@@ -18,7 +18,8 @@ DATA, FORWARD, BACKWARD, OPTIMIZER, REST = "next batch", "forward", "backward", 
 
 
 def dissect(loop: Loop, steps: int, warm_up: int, device: torch.device) -> dict[str, float]:
-    """Seconds of a step by its parts, each the median of `steps` after `warm_up` others. Takes those steps.
+    """Seconds of a step by its parts, each the median of `steps` after `warm_up` others. Takes those steps; a `run` of
+    the loop from before ends.
 
     An accelerator is waited for after every part, which it is not in training: there the parts overlap.
     """
@@ -104,7 +105,9 @@ def _watching(loop: Loop, clock: _Clock) -> Iterator[None]:
     try:
         for name in names:
             setattr(loop, name, _Watched(before[name], clock, parts.get(name, {})))
+        loop.begin_batches_anew()
         yield
     finally:
         for name in names:
             setattr(loop, name, before[name])
+        loop.begin_batches_anew()

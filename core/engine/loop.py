@@ -136,6 +136,10 @@ class Loop:
         """For when its weights are lost: the next validation is the best."""
         self.state.best_value = self.state.best_epoch = self.state.best_step = None
 
+    def begin_batches_anew(self) -> None:
+        """Ask the loader for the rest of the epoch again: for those who have put another one in its place."""
+        self._batches = None
+
     def next_lr(self) -> float:
         """The learning rate of the next step, of the first parameter group."""
         group = self.optimizer.param_groups[0]

@@ -5,7 +5,9 @@
 
 whole: `ft run` on guide.yaml against handwritten.py and other tools, each a fresh process (many minutes).
 step:  a step of ft's engine against a bare step of the same network, in one process.
-start: the commands that should answer at once.
+larger: a step of two larger networks, as ft trains them, against the loop by hand.
+start: the commands that should answer at once, and the time to a first training step.
+growth: an epoch of 1,000 to 600,000 digits.
 fields: an epoch of a table, of ratings and of a ranking against a bare loop; only where --fields names their files.
 
 Figures are worth showing from a machine with nothing else to do: the load average is printed for that reason.
@@ -20,6 +22,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import growth
+import larger
 import startup
 import steady
 import whole
@@ -76,12 +80,27 @@ def _step(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     return steady.plain(found)
 
 
-def _start(_: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _larger(data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    pairs = STEP_PAIRS_EACH * options.pairs
+    print(f"\nlarger networks: ms per training step of 128 pictures; {pairs} pairs of {larger.BLOCK_STEPS} steps")
+    found = larger.measure(data, pairs)
+    print(steady.show(found))
+    return steady.plain(found)
+
+
+def _start(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     rounds = max(LEAST_STARTS, options.pairs)
     print(f"\nstart-up: {rounds} rounds")
-    seconds = startup.measure(rounds)
+    seconds = startup.measure(data, rounds)
     print(startup.show(seconds))
     return startup.plain(seconds)
+
+
+def _growth(data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    print(f"\ngrowth: an epoch of the guide's network; {options.pairs} rounds")
+    found = growth.measure(data, options.pairs, _say)
+    print(growth.show(found))
+    return growth.plain(found)
 
 
 def _fields(_: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -94,7 +113,7 @@ def _fields(_: Path, options: argparse.Namespace) -> dict[str, Any]:
     return epochs.plain(found)
 
 
-SECTIONS = {"whole": _whole, "step": _step, "start": _start, "fields": _fields}
+SECTIONS = {"whole": _whole, "step": _step, "larger": _larger, "start": _start, "growth": _growth, "fields": _fields}
 
 
 def _say(line: str) -> None:

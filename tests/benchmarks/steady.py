@@ -45,27 +45,33 @@ def measure(data: Path, pairs: int) -> dict[str, Blocks]:
 def _measure(loaded: Loaded, machine: Machine, pairs: int) -> Blocks:
     experiment = loaded.experiment
     data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, only={"train"})  # nothing to validate
-    contenders = {"ft": _engine_steps(loaded, data, machine), "bare": _bare_steps(loaded, data, machine)}
+    contenders = {"ft": engine_steps(loaded, data, machine), "bare": _bare_steps(loaded, data, machine)}
+    return in_turn(contenders, pairs, BLOCK_STEPS, machine.device)
+
+
+def in_turn(contenders: dict[str, Iterator[object]], pairs: int, block: int, device: torch.device) -> Blocks:
+    """Milliseconds per step, block by block, every second pair backwards. A first pair does not count."""
     blocks: Blocks = {name: [] for name in contenders}
     for pair in range(pairs + 1):
         for name in list(contenders)[:: -1 if pair % 2 else 1]:
-            milliseconds = _time_block(contenders[name], machine.device)
+            milliseconds = _time_block(contenders[name], block, device)
             if pair:
                 blocks[name].append(milliseconds)
     return blocks
 
 
-def _time_block(steps: Iterator[object], device: torch.device) -> float:
+def _time_block(steps: Iterator[object], count: int, device: torch.device) -> float:
     """Milliseconds per step. A GPU's queue is waited for once a block."""
     started = time.perf_counter()
-    for _ in range(BLOCK_STEPS):
+    for _ in range(count):
         next(steps)
     if device.type != "cpu":
         torch.accelerator.synchronize()
-    return 1000 * (time.perf_counter() - started) / BLOCK_STEPS
+    return 1000 * (time.perf_counter() - started) / count
 
 
-def _engine_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[object]:
+def engine_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[object]:
+    """The steps of the loop that `ft train` builds, for ever."""
     fit = _build(loaded, data, machine)
     return (event for event in fit.loop.run() if isinstance(event, Stepped))
 
@@ -73,14 +79,14 @@ def _engine_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[obje
 def _build(loaded: Loaded, data: Data, machine: Machine) -> Fit:
     heads = data_heads(data)
     network = build_model(loaded.experiment, data.inputs, data.output_settings, heads, machine.device)
-    settings = loaded.stage("train").model_copy(update={"epochs": ENDLESS})
-    return build_fit(loaded.experiment, settings, data, network, heads, machine)
+    settings = loaded.stage("train").model_copy(update={"epochs": ENDLESS, "monitor": None})
+    return build_fit(loaded.complete, settings, data, network, heads, machine)
 
 
 def _bare_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[object]:
     fit, batch_size = _build(loaded, data, machine), loaded.stage("train").batch_size
     module, optimizer, precision = fit.network.module, fit.loop.optimizer, machine.precision
-    pictures, targets = _in_memory(data, machine.device)
+    pictures, targets = in_memory(data, machine.device)
     module.train()
     while True:
         for rows in torch.randperm(len(pictures), device=machine.device).split(batch_size):
@@ -93,7 +99,7 @@ def _bare_steps(loaded: Loaded, data: Data, machine: Machine) -> Iterator[object
             yield loss
 
 
-def _in_memory(data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
+def in_memory(data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
     """All training pictures, normalised, float32 (N, 1, 28, 28), and their digits, int64 (N,)."""
     examples = data.examples["train"]
     (column,), (stored,), (targets,) = data.inputs.values(), examples.inputs.values(), examples.targets.values()
@@ -101,15 +107,14 @@ def _in_memory(data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def show(found: dict[str, Blocks]) -> str:
-    rows = [("", "ft ms", "bare ms", "ratio, block by block")]
-    for precision, blocks in found.items():
-        times = (f"{median(blocks[name]):.3f}" for name in ("ft", "bare"))
-        rows.append((precision, *times, str(ratios(blocks["ft"], blocks["bare"]))))
+    """Of ft and one rival."""
+    (_, rival), *_ = found.values()
+    rows = [("", "ft ms", f"{rival} ms", "ratio, block by block")]
+    for what, blocks in found.items():
+        times = (f"{median(own):.3f}" for own in blocks.values())
+        rows.append((what, *times, str(ratios(*blocks.values()))))
     return table(rows)
 
 
 def plain(found: dict[str, Blocks]) -> dict[str, Any]:
-    return {
-        precision: {"ms_per_step": blocks, "ratio": asdict(ratios(blocks["ft"], blocks["bare"]))}
-        for precision, blocks in found.items()
-    }
+    return {what: {"ms_per_step": blocks, "ratio": asdict(ratios(*blocks.values()))} for what, blocks in found.items()}

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from figures import ratios, table
@@ -70,7 +68,7 @@ def rival(script: str, work: Work, out: Path) -> Run:
 
 def _script(script: Path, work: Work, out: Path) -> Run:
     command = [sys.executable, str(script), str(work.data), str(out), str(work.epochs), str(work.finetune_epochs)]
-    seconds, peak, printed = _timed(command)
+    seconds, peak, printed = timed(command)
     return Run(seconds, float(printed.split()[-1]), "fp32", peak)
 
 
@@ -89,23 +87,30 @@ def ft_in_three_commands(work: Work, out: Path) -> Run:
 def _ft(command: str, work: Work, out: Path, settings: Sequence[str] = ()) -> tuple[dict[str, Any], float, int]:
     lengths = [f"train.epochs={work.epochs}", f"finetune.epochs={work.finetune_epochs}"]
     file = [str(HERE / "guide.yaml"), f"data.root={work.data}", *lengths, *settings] if command != "eval" else []
-    seconds, peak, printed = _timed([FT, command, *file, "--json", "--runs-dir", str(out)])
+    seconds, peak, printed = timed([FT, command, *file, "--json", "--runs-dir", str(out)])
     return json.loads(printed), seconds, peak
 
 
-def _timed(command: Sequence[str]) -> tuple[float, int, str]:
-    """Seconds of wall clock, peak of memory, what was printed; a run that fails ends the benchmark with its words."""
-    with TemporaryFile("w+") as printed, TemporaryFile("w+") as said:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=printed, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        printed.seek(0)
-        said.seek(0)
-        if process.returncode:
-            sys.exit(f"{said.read()}error: {' '.join(command)} ended with {process.returncode}")
-        return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), printed.read()
+WATCH = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+seconds, peak = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+peak *= 1 if sys.platform == "darwin" else 1024
+print(json.dumps([done.returncode, seconds, peak, done.stdout, done.stderr]))
+"""
+
+
+def timed(command: Sequence[str]) -> tuple[float, int, str]:
+    """Seconds of wall clock, peak of memory, what was printed; a run that fails ends the benchmark with its words.
+
+    A small process runs it: a child's peak would else begin at that of the process that made it.
+    """
+    watched = subprocess.run([sys.executable, "-c", WATCH, *command], stdout=subprocess.PIPE, text=True, check=True)
+    code, seconds, peak, printed, said = json.loads(watched.stdout)
+    if code:
+        sys.exit(f"{said}error: {' '.join(command)} ended with {code}")
+    return seconds, peak, printed
 
 
 def contenders(*, alone: bool) -> dict[str, Contender]:
