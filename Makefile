@@ -26,8 +26,11 @@ check: .venv/.dev build/typing/ft  ## everything a change must pass: style, type
 faults: .venv/.dev  ## break it on purpose: every fault that ft promises to survive, as a table (minutes)
 	$(BIN)/python -m pytest $(PYTEST) --faults
 
-bench: .venv/.dev  ## time ft against a hand-written PyTorch loop
+bench: .venv/.dev  ## time ft against a hand-written PyTorch loop and other tools
 	$(BIN)/python tests/benchmarks/bench.py
+
+bench-gpu: .venv/.dev  ## the same on a CUDA device
+	$(BIN)/python tests/benchmarks/bench.py --gpu
 
 build: .venv/.dev  ## make the sdist and the wheel in dist/
 	rm -rf dist
@@ -48,7 +51,7 @@ clean:  ## remove everything built, .venv included; runs/ and data/ stay
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find cli core configs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test check faults bench build fmt setup constraints clean
+.PHONY: help run test check faults bench bench-gpu build fmt setup constraints clean
 
 # One worker per core, each with one thread (tests/conftest.py): the tests are many and small.
 PYTEST := -n auto --maxprocesses 8 --dist loadfile

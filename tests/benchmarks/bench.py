@@ -1,12 +1,13 @@
 """How fast is ft? Ours and the rival in turn, in one run, as ratios; never a timed assertion.
 
     python tests/benchmarks/bench.py [--data FOLDER] [--fields FOLDER] [--pairs N] [--only PART] [--alone] [--quick]
-        [--json FILE]
+        [--gpu] [--json FILE]
 
 whole: `ft run` on guide.yaml against handwritten.py and other tools, each a fresh process (many minutes).
 step:  a step of ft's engine against a bare step of the same network, in one process.
 larger: a step of two larger networks, as ft trains them, against the loop by hand.
 start: the commands that should answer at once, and the time to a first training step.
+reach: the seconds to 99 % on MNIST.
 growth: an epoch of 1,000 to 600,000 digits.
 fields: an epoch of a table, of ratings and of a ranking against a bare loop; only where --fields names their files.
 
@@ -24,8 +25,10 @@ from typing import Any
 
 import growth
 import larger
+import reach
 import startup
 import steady
+import torch
 import whole
 from digits import digits_folder
 from fields import epochs
@@ -39,6 +42,8 @@ LEAST_STARTS = 7
 def main() -> None:
     options = _parser().parse_args()
     machine = facts() | {"load_average": _load()}
+    if options.gpu and not torch.cuda.is_available():
+        sys.exit("error: --gpu: there is no CUDA device here")
     print(_machine_line(machine))
     document: dict[str, Any] = {"machine": machine}
     with digits_folder(options.data) as (data, words):
@@ -56,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fields", type=Path, metavar="FOLDER", help="diamonds.csv and the files of MovieLens 100k")
     parser.add_argument("--pairs", type=int, default=5, help="rounds of whole processes (5)")
     parser.add_argument("--only", choices=SECTIONS, help="one part instead of all")
+    parser.add_argument(
+        "--gpu", action="store_true", help="on a CUDA device, ours and by hand; without the other tools"
+    )
     parser.add_argument("--alone", action="store_true", help="without the other tools")
     parser.add_argument("--quick", action="store_true", help="one epoch per stage: does the benchmark itself work?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every single figure, for machines")
@@ -63,11 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _whole(data: Path, options: argparse.Namespace) -> dict[str, Any]:
-    work = whole.Work(data, 1, 1) if options.quick else whole.Work(data)
+    lengths = (1, 1) if options.quick else ()
+    work = whole.Work(data, *lengths, device=_device(options))
     print(
         f"\nwhole process: {work.epochs} epochs, {work.finetune_epochs} of fine-tuning, a test; {options.pairs} rounds"
     )
-    runs = whole.measure(work, options.pairs, _say, alone=options.alone)
+    runs = whole.measure(work, options.pairs, _say, alone=options.alone or options.gpu)
     print(whole.show(runs))
     return whole.plain(runs)
 
@@ -75,7 +84,7 @@ def _whole(data: Path, options: argparse.Namespace) -> dict[str, Any]:
 def _step(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     pairs = STEP_PAIRS_EACH * options.pairs
     print(f"\nsteady state: ms per training step of 128 pictures; {pairs} pairs of {steady.BLOCK_STEPS} steps")
-    found = steady.measure(data, pairs)
+    found = steady.measure(data, _device(options), pairs)
     print(steady.show(found))
     return steady.plain(found)
 
@@ -83,7 +92,7 @@ def _step(data: Path, options: argparse.Namespace) -> dict[str, Any]:
 def _larger(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     pairs = STEP_PAIRS_EACH * options.pairs
     print(f"\nlarger networks: ms per training step of 128 pictures; {pairs} pairs of {larger.BLOCK_STEPS} steps")
-    found = larger.measure(data, pairs)
+    found = larger.measure(data, _device(options), pairs)
     print(steady.show(found))
     return steady.plain(found)
 
@@ -94,6 +103,13 @@ def _start(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     seconds = startup.measure(data, rounds)
     print(startup.show(seconds))
     return startup.plain(seconds)
+
+
+def _reach(data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    print(f"\nreach: seconds to {reach.GOAL:.0%} on validation; {options.pairs} seeds")
+    seconds = reach.measure(data, _device(options), options.pairs, _say)
+    print(reach.show(seconds))
+    return reach.plain(seconds)
 
 
 def _growth(data: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -113,7 +129,19 @@ def _fields(_: Path, options: argparse.Namespace) -> dict[str, Any]:
     return epochs.plain(found)
 
 
-SECTIONS = {"whole": _whole, "step": _step, "larger": _larger, "start": _start, "growth": _growth, "fields": _fields}
+SECTIONS = {
+    "whole": _whole,
+    "step": _step,
+    "larger": _larger,
+    "start": _start,
+    "reach": _reach,
+    "growth": _growth,
+    "fields": _fields,
+}
+
+
+def _device(options: argparse.Namespace) -> str:
+    return "cuda" if options.gpu else "cpu"
 
 
 def _say(line: str) -> None:

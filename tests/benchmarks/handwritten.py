@@ -1,6 +1,6 @@
 """The rival: guide.yaml's work as a good engineer writes it by hand, in plain torch with the data in memory.
 
-    python handwritten.py DATA OUT [EPOCHS FINETUNE_EPOCHS]
+    python handwritten.py DATA OUT [EPOCHS FINETUNE_EPOCHS [DEVICE]]
 
 Trains, validates every epoch, keeps the best weights in a file, fine-tunes from them with the convolution frozen, and
 prints the test accuracy of the best fine-tuned weights. Imports nothing of ft. Does less than ft does by itself: no
@@ -24,10 +24,10 @@ VALIDATION = 5000
 Examples = tuple[Tensor, Tensor]  # pictures float32 (N, 1, 28, 28), digits int64 (N,)
 
 
-def main(data: Path, out: Path, epochs: int = 3, finetune_epochs: int = 2) -> None:
+def main(data: Path, out: Path, epochs: int = 3, finetune_epochs: int = 2, device: str = "cpu") -> None:
     torch.manual_seed(1)
-    pictures, digits = load(data, "train")
-    test_pictures, test_digits = load(data, "t10k")
+    pictures, digits = (each.to(device) for each in load(data, "train"))
+    test_pictures, test_digits = (each.to(device) for each in load(data, "t10k"))
     order = torch.randperm(len(pictures))
     rest, held_out = order[:-VALIDATION], order[-VALIDATION:]
     mean, std = pictures[rest].mean(), pictures[rest].std()
@@ -35,7 +35,7 @@ def main(data: Path, out: Path, epochs: int = 3, finetune_epochs: int = 2) -> No
     training = pictures[rest], digits[rest]
     validation = pictures[held_out], digits[held_out]
 
-    model = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(5408, 10))
+    model = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(5408, 10)).to(device)
     fit(model, training, validation, epochs, 1e-3, out / "train.pt")
 
     model.load_state_dict(torch.load(out / "train.pt"))
@@ -97,4 +97,4 @@ def evaluate(model: nn.Module, examples: Examples) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:5]), *sys.argv[5:])

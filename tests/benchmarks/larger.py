@@ -37,30 +37,33 @@ train: {{batch_size: 128, optimizer: {{sgd: {{momentum: 0.9}}}}, lr: 0.1, weight
 """
 
 
-def measure(data: Path, pairs: int) -> dict[str, Blocks]:
+def measure(data: Path, device: str, pairs: int) -> dict[str, Blocks]:
     """Milliseconds per step by network, of ft and by hand."""
     with TemporaryDirectory(prefix="ft-bench-larger-") as folder:
         files = {"mnist-strong": (STRONG, strong_by_hand), "ResNet-20": (_resnet(Path(folder)), resnet_by_hand)}
         found = {}
         for name, (file, by_hand) in files.items():
-            loaded = load_experiment(file, [f"data.root={data}"] if file == STRONG else [])
+            loaded = load_experiment(file, [f"device={device}", *([f"data.root={data}"] if file == STRONG else [])])
             experiment = loaded.experiment
             examples = prepare_data(experiment.data, experiment.inputs, experiment.outputs, only={"train"})
             machine = build_machine(experiment)
-            contenders = {"ft": engine_steps(loaded, examples, machine), "by hand": by_hand(loaded, examples)}
+            contenders = {
+                "ft": engine_steps(loaded, examples, machine),
+                "by hand": by_hand(loaded, examples, machine.device),
+            }
             found[name] = in_turn(contenders, pairs, BLOCK_STEPS, machine.device)
         return found
 
 
-def strong_by_hand(loaded: Loaded, data: Data) -> Iterator[object]:
+def strong_by_hand(loaded: Loaded, data: Data, device: torch.device) -> Iterator[object]:
     """Random affine changes, label smoothing, averaged weights, no decay of norms and biases."""
-    model, pictures, labels = _as_written(loaded, data)
+    model, pictures, labels = _as_written(loaded, data, device)
     spared = [p for p in model.parameters() if p.ndim == 1]
     others = [p for p in model.parameters() if p.ndim > 1]
     groups = [{"params": others, "weight_decay": 5e-4}, {"params": spared, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, 0.1, momentum=0.9, nesterov=True)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
-    for rows in _batches(len(pictures)):
+    for rows in _batches(len(pictures), device):
         loss = cross_entropy(model(turned(pictures[rows])), labels[rows], label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()
@@ -69,10 +72,10 @@ def strong_by_hand(loaded: Loaded, data: Data) -> Iterator[object]:
         yield loss
 
 
-def resnet_by_hand(loaded: Loaded, data: Data) -> Iterator[object]:
-    model, pictures, labels = _as_written(loaded, data)
+def resnet_by_hand(loaded: Loaded, data: Data, device: torch.device) -> Iterator[object]:
+    model, pictures, labels = _as_written(loaded, data, device)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
-    for rows in _batches(len(pictures)):
+    for rows in _batches(len(pictures), device):
         loss = cross_entropy(model(pictures[rows]), labels[rows])
         optimizer.zero_grad()
         loss.backward()
@@ -82,7 +85,7 @@ def resnet_by_hand(loaded: Loaded, data: Data) -> Iterator[object]:
 
 def turned(pictures: Tensor) -> Tensor:
     """Each picture turned by up to 12 degrees, sheared by 10, scaled by 12 %, shifted by a tenth."""
-    turn, shear, scale, across, down = (torch.rand(5, len(pictures)) * 2 - 1).unbind()
+    turn, shear, scale, across, down = (torch.rand(5, len(pictures), device=pictures.device) * 2 - 1).unbind()
     turn, shear, scale = turn * math.radians(12), shear * math.radians(10), 1 / (1 + 0.12 * scale)
     first = torch.stack([turn.cos(), -(turn + shear).sin(), 0.2 * across], 1)
     second = torch.stack([turn.sin(), (turn + shear).cos(), 0.2 * down], 1)
@@ -90,16 +93,16 @@ def turned(pictures: Tensor) -> Tensor:
     return grid_sample(pictures, grid, align_corners=False)
 
 
-def _as_written(loaded: Loaded, data: Data) -> tuple[nn.Module, Tensor, Tensor]:
-    """The network as the file has it, in torch's own memory format, and the data on the CPU."""
-    plain, device = SpeedSection(rewrite=False, memory_format="contiguous"), torch.device("cpu")
+def _as_written(loaded: Loaded, data: Data, device: torch.device) -> tuple[nn.Module, Tensor, Tensor]:
+    """The network as the file has it, in torch's own memory format, and the data on the device."""
+    plain = SpeedSection(rewrite=False, memory_format="contiguous")
     network = build_model(loaded.experiment, data.inputs, data.output_settings, data_heads(data), device, speed=plain)
     return network.module.train(), *in_memory(data, device)
 
 
-def _batches(count: int) -> Iterator[Tensor]:
+def _batches(count: int, device: torch.device) -> Iterator[Tensor]:
     while True:
-        yield from torch.randperm(count).split(128)
+        yield from torch.randperm(count, device=device).split(128)
 
 
 def _resnet(folder: Path) -> Path:

@@ -31,11 +31,11 @@ ENDLESS = 10_000  # epochs; nobody waits for them
 Blocks = dict[str, list[float]]  # milliseconds per step, by contender
 
 
-def measure(data: Path, pairs: int) -> dict[str, Blocks]:
+def measure(data: Path, device: str, pairs: int) -> dict[str, Blocks]:
     """Alternating blocks of steps in one process, by precision. A first pair of blocks does not count."""
     found = {}
     for wish in ("auto", "fp32"):
-        loaded = load_experiment(HERE / "guide.yaml", [f"data.root={data}", f"precision={wish}"])
+        loaded = load_experiment(HERE / "guide.yaml", [f"data.root={data}", f"precision={wish}", f"device={device}"])
         machine = build_machine(loaded.experiment)
         if machine.precision.name not in found:
             found[machine.precision.name] = _measure(loaded, machine, pairs)

@@ -46,6 +46,7 @@ class Work:
     data: Path
     epochs: int = 3
     finetune_epochs: int = 2
+    device: str = "cpu"
 
 
 Contender = Callable[[Work, Path], Run]
@@ -59,15 +60,16 @@ RIVALS = {  # name: (the module it needs, its script)
 
 
 def by_hand(work: Work, out: Path) -> Run:
-    return _script(HERE / "handwritten.py", work, out)
+    return _script(HERE / "handwritten.py", work, out, work.device)
 
 
 def rival(script: str, work: Work, out: Path) -> Run:
     return _script(HERE / "rivals" / script, work, out)
 
 
-def _script(script: Path, work: Work, out: Path) -> Run:
-    command = [sys.executable, str(script), str(work.data), str(out), str(work.epochs), str(work.finetune_epochs)]
+def _script(script: Path, work: Work, out: Path, *more: str) -> Run:
+    lengths = map(str, (work.epochs, work.finetune_epochs))
+    command = [sys.executable, str(script), str(work.data), str(out), *lengths, *more]
     seconds, peak, printed = timed(command)
     return Run(seconds, float(printed.split()[-1]), "fp32", peak)
 
@@ -86,8 +88,9 @@ def ft_in_three_commands(work: Work, out: Path) -> Run:
 
 def _ft(command: str, work: Work, out: Path, settings: Sequence[str] = ()) -> tuple[dict[str, Any], float, int]:
     lengths = [f"train.epochs={work.epochs}", f"finetune.epochs={work.finetune_epochs}"]
-    file = [str(HERE / "guide.yaml"), f"data.root={work.data}", *lengths, *settings] if command != "eval" else []
-    seconds, peak, printed = timed([FT, command, *file, "--json", "--runs-dir", str(out)])
+    given = [str(HERE / "guide.yaml"), f"data.root={work.data}", *lengths, *settings] if command != "eval" else []
+    device = f"device={work.device}"
+    seconds, peak, printed = timed([FT, command, *given, device, "--json", "--runs-dir", str(out)])
     return json.loads(printed), seconds, peak
 
 
