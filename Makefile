@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.run  ## train, fine-tune and evaluate on handwritten digits; sets up what it needs
 	$(BIN)/ft run configs/digits.yaml

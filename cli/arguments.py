@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shlex
@@ -91,17 +90,3 @@ def command_line() -> str:
     """What the user typed, to be typed again."""
     changed = [f"FT_RUNS={shlex.quote(os.environ['FT_RUNS'])}"] if "FT_RUNS" in os.environ else []
     return " ".join([*changed, "ft", *map(shlex.quote, sys.argv[1:])])
-
-
-def parse_minimum(gates: Sequence[str] | None) -> dict[str, float]:
-    """`["accuracy=0.98"]` -> {"accuracy": 0.98}. Raises ConfigError for another form."""
-    minimum = {}
-    for gate in gates or []:
-        metric, equals, value = gate.partition("=")
-        try:
-            minimum[metric] = float(value)
-        except ValueError:
-            equals = ""
-        if not (metric and equals and math.isfinite(minimum[metric])):
-            raise ConfigError(f"--min {gate}: expected METRIC=VALUE, e.g. --min accuracy=0.98")
-    return minimum

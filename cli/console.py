@@ -17,13 +17,14 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, merge_view, profile_view, timings_view, views
+from ft.cli import data_views, documents, github, merge_view, profile_view, timings_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
 from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError
+from ft.core.report import junit
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
 from ft.core.stages.inspect import LayersResult
@@ -80,11 +81,14 @@ class Console:
         metrics = result.evaluation.metrics()
         main = "  ".join(f"{name}={metrics[name]:.6g}" for name in result.main_metrics)
         self._result(views.evaluation(result), documents.evaluation(result), main)
+        github.tell(result)
 
     def run(self, result: RunResult) -> None:
         """All stages of a file; quiet: the path of the last best weights, which a smoke test does not keep."""
         last = result.fits[-1]
         self._result(views.run(result), documents.run(result), "" if last.smoke else str(last.best))
+        if result.evaluation is not None and not last.smoke:
+            github.tell(result.evaluation)
 
     def predictions(self, result: Predictions, top: int, out: Path | None = None) -> None:
         """A line per example, or all of them in a file."""
@@ -134,10 +138,12 @@ class Console:
 
     def write_json(self, path: Path, result: EvalResult) -> None:
         """The JSON document into a file, too. Raises ResourceError when it cannot be written."""
-        try:
-            path.write_text(json.dumps(documents.evaluation(result), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
+        _write(path, json.dumps(documents.evaluation(result), indent=2) + "\n")
+
+    def write_junit(self, path: Path, result: EvalResult) -> None:
+        """The gates as JUnit XML. Raises ResourceError when it cannot be written."""
+        judged = f"{result.split} of {result.data}"
+        _write(path, junit.render(f"{result.name} {result.checkpoint}", judged, result.gates, result.seconds))
 
     def _result(self, view: list[RenderableType], document: dict[str, Any], line: str) -> None:
         self._progress.stop()
@@ -158,6 +164,13 @@ class Console:
             self._out.print(wrapped(part, self._out.width), soft_wrap=True)
         else:
             self._out.print(part)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _rich(stream: Any) -> RichConsole:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def fit(result: FitResult) -> dict[str, Any]:
 
 def evaluation(result: EvalResult) -> dict[str, Any]:
     """A judged checkpoint: metrics with intervals, gates, and per output the classes and the confusion matrix."""
-    plain = asdict(result)
+    plain = asdict(replace(result, per_example=None))
+    plain["per_example"] = result.per_example.packed() if result.per_example else None
     scores = plain.pop("evaluation")
     told = ("classes", "positive", "per_class", "confusion", "count", "unit", "nonfinite", "notes")
     outputs = {name: {key: values[key] for key in told} for name, values in scores["scores"].items()}

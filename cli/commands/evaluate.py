@@ -18,10 +18,19 @@ from ft.cli.arguments import (
     Timings,
     Words,
     command_line,
-    parse_minimum,
     split_words,
 )
 from ft.cli.border import bordered
+from ft.cli.gate_options import (
+    Baseline,
+    GateOn,
+    Junit,
+    MaxDrop,
+    Maximum,
+    Minimum,
+    PerClass,
+    gate_settings,
+)
 from ft.core.errors import ConfigError, GateError
 from ft.core.runtime.timings import phase
 
@@ -29,9 +38,13 @@ from ft.core.runtime.timings import phase
 @bordered
 def evaluate(
     words: Words = None,
-    minimum: Annotated[
-        list[str] | None, typer.Option("--min", metavar="METRIC=VALUE", help="Gate: exit 3 when the metric is lower.")
-    ] = None,
+    minimum: Minimum = None,
+    maximum: Maximum = None,
+    per_class: PerClass = None,
+    gate_on: GateOn = None,
+    baseline: Baseline = None,
+    max_drop: MaxDrop = None,
+    junit: Junit = None,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
     data: Annotated[
         Path | None,
@@ -51,13 +64,11 @@ def evaluate(
     FILE is a checkpoint or a run; without one, the newest finished run. Exit code 3 when a gate fails.
     """
     files, settings = split_words(words)
-    gates = parse_minimum(minimum)
+    gates = gate_settings(minimum, maximum, per_class, max_drop, baseline, gate_on)
     if split not in (None, "train", "val", "test"):
         raise ConfigError(f"--split {split}: there are train, val and test")
-    if out is not None and out.is_dir():
-        raise ConfigError(f"--out {out}: this is a folder; name a file in it, e.g. {out / 'eval.json'}")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.absolute().parent}")
+    _check_file("--out", out, "eval.json")
+    _check_file("--junit", junit, "gates.xml")
     with phase("imports"):
         from ft.cli.console import Console
         from ft.core.stages.evaluate import judge
@@ -73,9 +84,19 @@ def evaluate(
         if is_config(path):
             raise ConfigError(f"ft eval judges a checkpoint or run, and {path} is a file of settings; ft run does all")
         subject = open_subject(path, settings, python, adapter)
-        result = judge(subject, options, split=split, minimum=gates, other_data=data)
+        result = judge(subject, options, split=split, gates=gates, other_data=data)
         if out is not None:
             console.write_json(out, result)
+        if junit is not None:
+            console.write_junit(junit, result)
         console.evaluation(result)
     if not result.passed:
         raise GateError("; ".join(str(gate) for gate in result.gates if not gate.passed))
+
+
+def _check_file(option: str, file: Path | None, example: str) -> None:
+    """Raise ConfigError, before anything runs, for a file that could not be written in the end."""
+    if file is not None and file.is_dir():
+        raise ConfigError(f"{option} {file}: this is a folder; name a file in it, e.g. {file / example}")
+    if file is not None and not file.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {file}: there is no folder {file.absolute().parent}")

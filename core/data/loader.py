@@ -25,6 +25,7 @@ from ft.core.data.files import Files
 from ft.core.data.order import batches, bucketed, count_batches, longest_first, permutation
 from ft.core.data.spans import Spans
 from ft.core.data.stored import Rows, Stored
+from ft.core.runtime.device import send
 
 INPUT, TARGET = "input", "target"  # which of the two a gathered column is: both may have one name
 LIMIT = 1 << 30  # bytes of a stored column: a larger one is gathered and prepared batch by batch, not kept twice
@@ -204,10 +205,10 @@ class Loader:
         if taken or self._tensors:
             view = epoch % self.views if self.views else epoch
             draws = Draws(self.seed, view, drawn, self.device) if self._draws else None
-            at = rows.to(self._home, non_blocking=True)
+            at = send(rows, self._home)
             tensors = {name: stored.index_select(0, at) for name, stored in self._tensors.items()}
             for name, values in (*taken.items(), *tensors.items()):
-                found[name] = self.columns[name].prepare(values.to(self.device, non_blocking=True), draws)
+                found[name] = self.columns[name].prepare(send(values, self.device), draws)
         inputs = {
             name: self._arrange(found[name] if name in found else ready[INPUT, name]) for name in self.examples.inputs
         }

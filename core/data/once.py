@@ -20,6 +20,7 @@ from torch import Tensor
 from ft.core.data.files import MEMORY_LIMIT
 from ft.core.data.loader import Batch, Loader
 from ft.core.errors import ResourceError
+from ft.core.runtime.device import send
 
 AT_ONCE = 32  # rows in one batch of the function
 FILE_LIMIT = 64 << 30  # bytes in the mapped file
@@ -105,7 +106,7 @@ class FeatureLoader:
         view = self._views[epoch % len(self._views)]
         for drawn in self._loader.rows(epoch, start):
             rows = drawn % len(self._loader.examples)  # a row that comes again in an epoch shares its view
-            feature = view.take(rows).to(self._loader.device, non_blocking=True)
+            feature = send(view.take(rows), self._loader.device)
             if feature.ndim == 4:
                 feature = feature.contiguous(memory_format=self._loader.memory_format)
             yield Batch({FEATURE: feature}, self._loader.targets(rows), rows)

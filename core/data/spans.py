@@ -15,6 +15,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from ft.core.runtime.device import send
+
 Name = TypeVar("Name")
 
 BYTES = 1 << 20  # of all columns in one span: what stays in a cache until it is used
@@ -43,16 +45,16 @@ class Spans(Generic[Name]):
 
     def take(self, rows: Tensor) -> dict[Name, Tensor]:
         """Some rows, int64 (B,), on the CPU, by column; their places in memory are their own."""
-        at = rows.to(self.home, non_blocking=True)
-        return {name: column.index_select(0, at).to(self.device) for name, column in self.columns.items()}
+        at = send(rows, self.home)
+        return {name: send(column.index_select(0, at), self.device) for name, column in self.columns.items()}
 
     def gather(self, cut: Iterator[Tensor]) -> Iterator[dict[Name, Tensor]]:
         """Each batch's rows, by column. cut: the rows of every batch from a `first` one on, int64 (B,), on the CPU."""
         while some := list(islice(cut, self.batches)):
             sizes = [len(rows) for rows in some]
-            at = torch.cat(some).to(self.home, non_blocking=True)
+            at = send(torch.cat(some), self.home)
             parts = {
-                name: column.index_select(0, at).to(self.device, non_blocking=True).split_with_sizes(sizes)
+                name: send(column.index_select(0, at), self.device).split_with_sizes(sizes)
                 for name, column in self.columns.items()
             }
             for place in range(len(some)):

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from ft.core.metrics import ranks
+from ft.core.metrics import agreement, calibration, ranks
 from ft.core.metrics.intervals import wilson
 from ft.core.metrics.partial_sums import PartialSums
 from ft.core.metrics.scores import ClassScores, Interval, Scores
@@ -31,6 +31,8 @@ CONFUSION_LIMIT = 1000  # classes; the matrix costs 8 bytes times the square of 
 AVERAGES = ("precision", "recall", "f1")
 BY_ORDER = ("auroc", "average_precision")
 RATES = ("sensitivity", "specificity")
+MORE = ("balanced_accuracy", "kappa", "mcc", "brier", "ece")  # reported only when asked for
+SMALLER_IS_BETTER = ("brier", "ece")
 
 
 def default_top_k(classes: int) -> tuple[int, ...]:
@@ -44,11 +46,13 @@ def asked_top_k(metrics: Iterable[str], classes: int) -> tuple[int, ...]:
     return tuple(sorted({k for match in found if match and 1 < (k := int(match[1])) < classes}))
 
 
-def metric_names(classes: int, top_k: Sequence[int], by_order: Sequence[str] = ()) -> list[str]:
+def metric_names(
+    classes: int, top_k: Sequence[int], by_order: Sequence[str] = (), more: Sequence[str] = ()
+) -> list[str]:
     """What `CategoryScores` reports, in its order."""
     averages = [*AVERAGES, *(f"{name}_weighted" for name in AVERAGES)]
     last = (*BY_ORDER, *RATES) if classes == 2 else by_order
-    return ["accuracy", *(f"top{k}" for k in top_k), *averages, *last]
+    return ["accuracy", *(f"top{k}" for k in top_k), *averages, *last, *more]
 
 
 class CategoryScores(PartialSums):
@@ -58,6 +62,7 @@ class CategoryScores(PartialSums):
     top_k: which top-k accuracies to report, each below K; left out: top-5 when there are more than five classes.
     positive: of two classes the index of the positive one.
     by_order: of more than two classes, which of auroc and average_precision to report; two classes have both.
+    more: which of MORE to report.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class CategoryScores(PartialSums):
         *,
         positive: int = 1,
         by_order: Sequence[str] = (),
+        more: Sequence[str] = (),
     ) -> None:
         size = len(classes)
         self._classes = list(classes)
@@ -79,6 +85,10 @@ class CategoryScores(PartialSums):
             if size <= CONFUSION_LIMIT
             else {"support": zeros(size), "predicted": zeros(size + 1), "hits": zeros(size + 1)}
         )
+        self._more = tuple(more)
+        self._calibrates = bool({"brier", "ece"} & set(more))
+        if self._calibrates:
+            counts |= calibration.zero_sums()
         columns = () if size == 2 else (size,)
         kept = {"preference": torch.empty(0, *columns), "target": torch.empty(0, dtype=torch.int32)}
         super().__init__(kept if self._by_order else None, within=zeros(len(self._top_k)), **counts)
@@ -100,6 +110,8 @@ class CategoryScores(PartialSums):
             rank = _rank(predictions, targets)
             for row, k in enumerate(self._top_k):
                 sums["within"][row] += ((rank < k) & usable).sum()
+        if self._calibrates:
+            calibration.add(sums, predictions.detach(), targets)
         if self._by_order:
             answers = torch.where(usable[:, None], predictions.detach(), torch.nan)
             self._keep(preference=_preference(answers, self._positive), target=targets)
@@ -119,7 +131,8 @@ class CategoryScores(PartialSums):
             | {name: _mean(occurring, name, [1] * len(occurring)) for name in AVERAGES}
             | {f"{name}_weighted": _mean(rows, name, support) for name in AVERAGES}
             | metrics
-            | {name: ratio(*parts) for name, parts in rates.items()},
+            | {name: ratio(*parts) for name, parts in rates.items()}
+            | {name: self._judge(name, support, predicted, hits) for name in self._more},
             intervals={name: wilson(right, count) for name, right in shares.items()}
             | intervals
             | {name: wilson(*parts) for name, parts in rates.items()},
@@ -131,6 +144,19 @@ class CategoryScores(PartialSums):
             nonfinite=nonfinite,
             notes=self._notes(support),
         )
+
+    def _judge(self, name: str, support: list[int], predicted: list[int], hits: list[int]) -> float:
+        """One of MORE."""
+        match name:
+            case "balanced_accuracy":
+                return agreement.balanced_accuracy(support, hits)
+            case "kappa":
+                return agreement.kappa(support, predicted, hits)
+            case "mcc":
+                return agreement.mcc(support, predicted, hits)
+            case "brier":
+                return calibration.brier(self._sums, sum(support), len(self._classes))
+        return calibration.ece(self._sums, sum(support))
 
     def _per_class(self) -> tuple[list[int], list[int], list[int]]:
         """How often each class (K,) was true; was answered, with no class last (K + 1,); and was answered rightly."""

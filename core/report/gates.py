@@ -1,44 +1,136 @@
-"""Gates: the least values a model must reach. A score that is missing, NaN or infinite never passes.
+"""Gates: what a model must reach. A score that is missing, NaN or infinite never passes.
 
-The caller decides what a failed gate means (exit 3); names are checked before anything runs, results after.
+A gate looks at the score itself, or (`lower_bound`) at that end of its 95 % interval which speaks against the model:
+then the data must show that it is good enough, not merely fail to show that it is not. The caller decides what a failed
+gate means (exit 3); names are checked before anything runs, results after.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ft.core.config.suggest import nearest
 from ft.core.errors import Problem, TreePath
-from ft.core.metrics.scores import Interval
+from ft.core.metrics.comparison import Drop
+from ft.core.metrics.intervals import wilson
+from ft.core.metrics.scores import Interval, Scores
+
+Basis = Literal["estimate", "lower_bound"]
+LEVEL = 0.05  # of the test whether a drop is chance
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What is asked. minimum, maximum: by metric. per_class: least precision, recall or F1 of every class. max_drop:
+    how much worse than a baseline, by metric.
+    """
+
+    minimum: Mapping[str, float] = field(default_factory=dict)
+    maximum: Mapping[str, float] = field(default_factory=dict)
+    per_class: Mapping[str, float] = field(default_factory=dict)
+    max_drop: Mapping[str, float] = field(default_factory=dict)
+    on: Basis = "estimate"
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate. value: what was reached, None when the metric is missing. interval: its 95 % one, if it has one."""
+    """One gate. metric: or `recall of CLASS`, or `drop of METRIC`. value: what was reached, None when it was not
+    measured. interval: its 95 % one, if it has one. bound: whether the threshold is a least or a largest value. p: of a
+    drop, the probability of such a one between equal models.
+    """
 
     metric: str
     threshold: float
     value: float | None
     passed: bool
     interval: Interval | None = None
+    bound: Literal["min", "max"] = "min"
+    on: Basis = "estimate"
+    p: float | None = None
+
+    @property
+    def asked(self) -> str:
+        """As `accuracy >= 0.98`."""
+        return f"{self.metric} {'>=' if self.bound == 'min' else '<='} {self.threshold:.6g}"
+
+    @property
+    def reached(self) -> str:
+        """The value, and the end of its interval where that decides."""
+        if self.value is None:
+            return "not measured"
+        if self.on == "estimate":
+            chance = "" if self.p is None else f", by chance with p = {self.p:.3g}"
+            return f"{self.value:.6g}{chance}"
+        if self.interval is None:
+            return f"{self.value:.6g}, which has no interval to hold against it"
+        way, end = ("down", self.interval[0]) if self.bound == "min" else ("up", self.interval[1])
+        return f"{self.value:.6g}, by its 95 % interval {way} to {end:.6g}"
 
     def __str__(self) -> str:
         """One line: what was asked, what was reached."""
-        reached = "not measured" if self.value is None else f"{self.value:.6g}"
-        return f"{self.metric} >= {self.threshold:.6g}: {reached}, {'passed' if self.passed else 'FAILED'}"
+        return f"{self.asked}: {self.reached}, {'passed' if self.passed else 'FAILED'}"
 
 
 def check_gates(
-    minimum: Mapping[str, float], metrics: Mapping[str, float], intervals: Mapping[str, Interval]
+    gates: Gates, metrics: Mapping[str, float], intervals: Mapping[str, Interval], scores: Mapping[str, Scores]
 ) -> list[GateResult]:
-    """Every gate against the value itself, not its interval's lower end; in the order given."""
-    return [
-        GateResult(metric, threshold, value, _reaches(value, threshold), intervals.get(metric))
-        for metric, threshold in minimum.items()
-        for value in [metrics.get(metric)]
+    """Every gate, in the order given: least values, largest values, then class by class. scores: by output."""
+    results = [
+        _least(name, least, metrics.get(name), intervals.get(name), gates) for name, least in gates.minimum.items()
     ]
+    for name, most in gates.maximum.items():
+        value, interval = metrics.get(name), intervals.get(name)
+        decides = value if gates.on == "estimate" else interval and interval[1]
+        passed = _is_number(value) and decides is not None and decides <= most
+        results.append(GateResult(name, most, value, passed, interval, "max", gates.on))
+    for metric, least in gates.per_class.items():
+        for name, value, interval in _of_classes(metric, scores):
+            results.append(_least(name, least, value, interval, gates))
+    return results
+
+
+def check_drops(gates: Gates, drops: Mapping[str, Drop]) -> list[GateResult]:
+    """Every gate against a baseline. By the estimate one fails where the drop exceeds the margin and is not chance; by
+    the lower bound it passes only where the drop's interval lies within the margin. drops: by metric.
+    """
+    results = []
+    for metric, margin in gates.max_drop.items():
+        drop = drops[metric]
+        shown_small, shown_large = drop.interval[1] <= margin, drop.value > margin and drop.p < LEVEL
+        passed = not shown_large if gates.on == "estimate" else shown_small
+        measured = math.isfinite(drop.value)
+        value, interval = (drop.value, drop.interval) if measured else (None, None)
+        name = f"drop of {metric}"
+        results.append(GateResult(name, margin, value, measured and passed, interval, "max", gates.on, drop.p))
+    return results
+
+
+def _least(name: str, least: float, value: float | None, interval: Interval | None, gates: Gates) -> GateResult:
+    decides = value if gates.on == "estimate" else interval and interval[0]
+    passed = _is_number(value) and decides is not None and decides >= least
+    return GateResult(name, least, value, passed, interval, "min", gates.on)
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _of_classes(metric: str, scores: Mapping[str, Scores]) -> Iterator[tuple[str, float | None, Interval | None]]:
+    """Of every class of every output what the metric is called, its value and interval. None where nothing was
+    measured: the recall of a class without examples, the precision of one that was never answered.
+    """
+    for output, each in scores.items():
+        place = "" if len(scores) == 1 else f"{output}/"
+        answered = [sum(column) for column in zip(*each.confusion, strict=True)] if each.confusion else None
+        for index, row in enumerate(each.per_class or ()):
+            hits, value = round(row.recall * row.support), getattr(row, metric)
+            of = {"recall": row.support, "precision": None if answered is None else answered[index], "f1": row.support}
+            count = of[metric]
+            interval = wilson(hits, count) if count and metric != "f1" else None
+            yield f"{place}{metric} of {row.name}", value if count != 0 else None, interval
 
 
 def unknown_metrics(
@@ -56,17 +148,21 @@ def unknown_metrics(
     ]
 
 
-def upside_down(minimum: Mapping[str, float], lower_is_better: Collection[str], at: TreePath = ()) -> list[Problem]:
-    """A problem for every gate on a metric that is better when smaller: a least value would let only bad models in."""
-    return [
-        Problem(f"{name} is better when smaller, so a least value cannot be its gate", (*at, name))
-        for name in minimum
+def upside_down(gates: Gates, lower_is_better: Collection[str], known: Collection[str]) -> list[Problem]:
+    """A problem for every gate that would let only bad models in: a least value of what is better when smaller, or the
+    reverse.
+    """
+    least = [
+        Problem(f"{name} is better when smaller, so a least value cannot be its gate; max can", ("eval", "min", name))
+        for name in gates.minimum
         if name in lower_is_better
     ]
-
-
-def _reaches(value: float | None, threshold: float) -> bool:
-    return value is not None and math.isfinite(value) and value >= threshold
+    most = [
+        Problem(f"{name} is better when larger, so a largest value cannot be its gate; min can", ("eval", "max", name))
+        for name in gates.maximum
+        if name in known and name not in lower_is_better
+    ]
+    return [*least, *most]
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -27,7 +27,7 @@ def render(report: RunReport) -> str:
 
 
 def _sections(report: RunReport) -> Iterator[tuple[str, str]]:
-    yield "Gates", _gates(report.gates)
+    yield "Gates", gate_table(report.gates)
     yield from _scores(report)
     yield from _by_class(report)
     yield "Learning curve", _curve(report)
@@ -102,20 +102,22 @@ def _nonfinite(report: RunReport) -> list[str]:
     ]
 
 
-def _gates(gates: Sequence[GateResult]) -> str:
+def gate_table(gates: Sequence[GateResult]) -> str:
+    """What was asked and reached, gate by gate; nothing without gates."""
     if not gates:
         return ""
     rows = [
         [
             escape(gate.metric),
-            f"{gate.threshold:.6g}",
+            f"{'at least' if gate.bound == 'min' else 'at most'} {gate.threshold:.6g}",
             "missing" if gate.value is None else f"{gate.value:.6g}",  # rounded less: 0.97996 fails 0.98
             interval(gate.interval) if gate.interval else "",
+            "the value" if gate.on == "estimate" else "the interval",
             "passed" if gate.passed else "**failed**",
         ]
         for gate in gates
     ]
-    return table(["metric", "at least", "reached", "95 % interval", "result"], rows, right=(1, 2))
+    return table(["metric", "asked", "reached", "95 % interval", "what decides", "result"], rows, right=(1, 2))
 
 
 # ---------------------------------------------------------------- scores

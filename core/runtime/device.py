@@ -1,6 +1,5 @@
-"""Which device the work runs on. `auto` chooses and says why; a named device that is not there is an error.
-
-Does not move anything: callers put modules and tensors on `DeviceChoice.device`.
+"""Which device the work runs on, and the way there. `auto` chooses and says why; a named device that is not there is an
+error.
 """
 
 from __future__ import annotations
@@ -8,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ft.core.errors import ConfigError, Problem
 
@@ -32,6 +32,13 @@ def choose_device(wish: str) -> DeviceChoice:
     if lack:
         raise ConfigError(Problem(f"device {wish} {lack}; device: auto takes the best there is", path=("device",)))
     return DeviceChoice(device, "asked for")
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """The values on the device; to CUDA through pinned memory, so that the host does not wait for the copy."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def _best() -> DeviceChoice:

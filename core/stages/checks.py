@@ -4,32 +4,87 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ft.core.assemble.parts import known_metrics
 from ft.core.config.schema import EvalSection
 from ft.core.errors import ConfigError, Problem, ResourceError
 from ft.core.models.heads import Head
-from ft.core.report.gates import unknown_metrics, upside_down
+from ft.core.report.gates import Gates, unknown_metrics, upside_down
 
 _UNBOUNDED = ("loss", "mae", "mse", "rmse")  # every other metric is a share, an area or a correlation: at most 1
-_LEAST = {"r2": -math.inf, "spearman": -1.0}  # every other metric of those is at least 0
+_LEAST = {"r2": -math.inf, "spearman": -1.0, "kappa": -1.0, "mcc": -1.0}  # every other metric of those is at least 0
 
 
 def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
-    """Raise ConfigError for every metric of `eval:` that no output reports, or that no gate can hold from below."""
+    """Raise ConfigError for every metric of `eval:` that no output reports, and every gate that holds nothing back or
+    lets nothing through.
+    """
     known = known_metrics(heads)
     bounds = [_beyond(name, least) for name, least in settings.min.items() if name in known]
     lower = [name for name, direction in known.items() if direction == "min"]
     problems = [
         *(problem for problem in bounds if problem is not None),
         *unknown_metrics(settings.min, known, ("eval", "min")),
-        *upside_down(settings.min, lower, ("eval", "min")),
+        *unknown_metrics(settings.max, known, ("eval", "max")),
+        *upside_down(gates_of(settings), lower, known),
+        *_shares(settings),
+        *_without_classes(settings, heads),
+        *_against_baseline(settings, heads),
         *unknown_metrics(settings.metrics or [], known, ("eval", "metrics")),
     ]
     if problems:
         raise ConfigError(*problems)
+
+
+def asked_metrics(settings: EvalSection, monitors: Iterable[str | None] = ()) -> list[str]:
+    """Every metric that the experiment names: some are reported only when asked for."""
+    return [*(settings.metrics or []), *settings.min, *settings.max, *filter(None, monitors)]
+
+
+def gates_of(settings: EvalSection) -> Gates:
+    """What `eval:` asks for."""
+    per_class = {str(name): least for name, least in settings.per_class.items()}
+    return Gates(settings.min, settings.max, per_class, settings.max_drop, settings.gate_on)
+
+
+def _shares(settings: EvalSection) -> list[Problem]:
+    """Precision, recall and F1 are shares; an error below 0 is none."""
+    problems = []
+    for name, least in gates_of(settings).per_class.items():
+        if not 0 <= least <= 1:
+            problems.append(Problem(f"{name} is between 0 and 1, not {least:g}", ("eval", "per_class", name)))
+    for name, most in settings.max.items():
+        if not most >= 0:
+            problems.append(
+                Problem(f"{name} is never below 0, so {most:g} can never be reached", ("eval", "max", name))
+            )
+    return problems
+
+
+def _without_classes(settings: EvalSection, heads: Mapping[str, Head]) -> list[Problem]:
+    if not settings.per_class or any(hasattr(head, "classes") for head in heads.values()):
+        return []
+    return [Problem("no output of this experiment has classes, so none can have a gate", ("eval", "per_class"))]
+
+
+def _against_baseline(settings: EvalSection, heads: Mapping[str, Head]) -> list[Problem]:
+    """A baseline and what is held against it go together; only means over examples can be."""
+    if settings.max_drop and settings.baseline is None:
+        return [Problem("max_drop needs the evaluation of an earlier model: baseline", ("eval", "max_drop"))]
+    if settings.baseline is not None and not settings.max_drop:
+        return [Problem("baseline says nothing by itself; add max_drop: {METRIC: VALUE}", ("eval", "baseline"))]
+    single = len(heads) == 1
+    means = [name if single else f"{output}/{name}" for output, head in heads.items() for name in head.means]
+    return [
+        Problem(
+            f"a drop of {name} cannot be tested example by example; there are: {', '.join(means) or 'none here'}",
+            ("eval", "max_drop", name),
+        )
+        for name in settings.max_drop
+        if name not in means
+    ]
 
 
 def _beyond(name: str, least: float) -> Problem | None:

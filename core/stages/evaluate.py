@@ -17,6 +17,7 @@ from ft.core.assemble.parts import (
     build_machine,
     build_model,
     checkpoint_heads,
+    known_metrics,
 )
 from ft.core.assemble.views import build_views, count_views
 from ft.core.config.load import Loaded, load_experiment
@@ -27,13 +28,17 @@ from ft.core.data.prepare import Data, prepare_with
 from ft.core.data.sources.table_files import is_table
 from ft.core.data.sources.table_head import names_itself
 from ft.core.engine.evaluate import Evaluation, evaluate
+from ft.core.engine.record import Recorder
 from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
+from ft.core.metrics.comparison import Drop, compare
 from ft.core.models.averaged import Averaged
 from ft.core.models.heads import Head
+from ft.core.models.heads.category import CategoryHead
 from ft.core.models.network import Network
-from ft.core.report.gates import check_gates
+from ft.core.report.gates import check_drops, check_gates
 from ft.core.runtime.timings import phase
-from ft.core.stages.checks import check_metrics
+from ft.core.stages.baseline import Baseline, PerExample, check_same_examples, per_example, read_baseline
+from ft.core.stages.checks import asked_metrics, check_metrics, gates_of
 from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import write_eval_report
@@ -87,21 +92,23 @@ def judge(
     options: Options,
     *,
     split: str | None = None,
-    minimum: Mapping[str, float] | None = None,
+    gates: Mapping[str, Any] | None = None,
     other_data: Path | None = None,
     data: Data | None = None,
 ) -> EvalResult:
     """Evaluate a checkpoint on a split and check its gates. Failed gates are in the result, not an error.
 
-    split, minimum: the command line's; they win over `eval:`, gate by gate. other_data: a table, folder or YAML file to
-    read instead of the experiment's own data. data: what an earlier stage of this process prepared.
+    split, gates (of `eval:`, by key): the command line's; they win over the file's, gate by gate. other_data: a table,
+    folder or YAML file to read instead of the experiment's own data. data: what an earlier stage of this process
+    prepared.
     Raises DivergedError when the model's answers are not finite.
     """
     with subject.loaded.locating():
         started = time.perf_counter()
-        settings = _settings(subject.loaded, split, minimum or {})
-        rebuilt = rebuild(subject, [*(settings.metrics or []), *settings.min])
+        settings = _settings(subject.loaded, split, gates or {})
+        rebuilt = rebuild(subject, asked_metrics(settings))
         check_metrics(settings, rebuilt.heads)
+        baseline = read_baseline(Path(settings.baseline)) if settings.baseline else None
         for reason in rebuilt.machine.reasons:
             options.on_notice(Notice("choice", reason))
         if settings.tta is not None:
@@ -111,16 +118,22 @@ def judge(
         if data is None:
             data = _read(subject, rebuilt, settings, other_data)
             tell_data(data, options.on_notice)
-        evaluation = _evaluate(rebuilt, data, settings, smoke=options.smoke)
-        result = _result(subject, rebuilt, settings, data, evaluation, time.perf_counter() - started)
+        recorder = Recorder()
+        evaluation = _evaluate(rebuilt, data, settings, recorder, smoke=options.smoke)
+        examples = None if options.smoke else _per_example(rebuilt, data, settings.split, recorder)
+        drops = _drops(settings, baseline, examples, rebuilt.heads)
+        seconds = time.perf_counter() - started
+        result = _result(subject, rebuilt, settings, data, evaluation, seconds, examples, drops)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
             _record(subject, result, rebuilt, options)
         return result
 
 
-def _settings(loaded: Loaded, split: str | None, minimum: Mapping[str, float]) -> EvalSection:
+def _settings(loaded: Loaded, split: str | None, gates: Mapping[str, Any]) -> EvalSection:
     settings = loaded.eval
-    changes: dict[str, Any] = {"min": {**settings.min, **minimum}}
+    changes: dict[str, Any] = {
+        key: {**getattr(settings, key), **asked} if isinstance(asked, dict) else asked for key, asked in gates.items()
+    }
     if split is not None:
         changes["split"] = split
     return settings.model_copy(update=changes)
@@ -157,7 +170,7 @@ def _other_data(loaded: Loaded, path: Path, split: str, reads: Collection[str]) 
 
 
 @phase("evaluation")
-def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: bool) -> Evaluation:
+def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, recorder: Recorder, *, smoke: bool) -> Evaluation:
     if settings.split not in data.examples:
         there = [name for name in ("val", "train") if name in data.examples or name in data.splits]
         raise ConfigError(
@@ -168,7 +181,7 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
             )
         )
     assert settings.batch_size is not None, "complete settings"
-    network, heads = rebuilt.network, list(rebuilt.heads.values())
+    network, heads = rebuilt.network, recorder.heads(list(rebuilt.heads.values()))
     rankings = Rankings.of(rebuilt.outputs, settings.split)
     prepare = partial(
         build_loader,
@@ -180,13 +193,13 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
         smoke=smoke,
     )
     if settings.tta is None:
-        evaluation = evaluate(network, prepare(rankings=rankings), heads, rebuilt.machine.precision)
+        evaluation = evaluate(network, recorder.loader(prepare(rankings=rankings)), heads, rebuilt.machine.precision)
     else:
         if rankings is not None:
             raise ConfigError(Problem("a ranking's users and items are seen in one way only", ("eval", "tta")))
         show = partial(build_views, settings.tta, settings=rebuilt.settings, seed=rebuilt.experiment.seed)
         averaged = Averaged(network, count_views(settings.tta))
-        evaluation = evaluate(averaged, prepare(views=show), heads, rebuilt.machine.precision)
+        evaluation = evaluate(averaged, recorder.loader(prepare(views=show)), heads, rebuilt.machine.precision)
     if not evaluation.is_finite:
         broken = sum(scores.nonfinite for scores in evaluation.scores.values())
         raise DivergedError(
@@ -197,8 +210,41 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, *, smoke: boo
     return evaluation
 
 
+def _per_example(rebuilt: Rebuilt, data: Data, split: str, recorder: Recorder) -> PerExample | None:
+    if not any(head.means for head in rebuilt.heads.values()):
+        return None
+    examples = data.examples[split]
+    classes = {name: head.classes for name, head in rebuilt.heads.items() if isinstance(head, CategoryHead)}
+    return per_example(recorder.values(), examples.names, examples.targets, classes)
+
+
+def _drops(
+    settings: EvalSection, baseline: Baseline | None, own: PerExample | None, heads: Mapping[str, Head]
+) -> dict[str, Drop]:
+    """How much worse than the baseline, by metric. Raises DataError where that one judged other examples."""
+    if baseline is None or own is None:
+        return {}
+    check_same_examples(baseline, own)
+    directions = known_metrics(heads)
+    before, drops = baseline.examples.values, {}
+    for metric in settings.max_drop:
+        if metric not in before:
+            there = ", ".join(before) or "none"
+            raise ConfigError(f"baseline {baseline.name}: it has no {metric} example by example; there are: {there}")
+        lower = directions[metric] == "min"
+        drops[metric] = compare(before[metric], own.values[metric], lower_is_better=lower)
+    return drops
+
+
 def _result(
-    subject: Subject, rebuilt: Rebuilt, settings: EvalSection, data: Data, evaluation: Evaluation, seconds: float
+    subject: Subject,
+    rebuilt: Rebuilt,
+    settings: EvalSection,
+    data: Data,
+    evaluation: Evaluation,
+    seconds: float,
+    examples: PerExample | None,
+    drops: Mapping[str, Drop],
 ) -> EvalResult:
     metrics, intervals = evaluation.metrics(), evaluation.intervals()
     shown = {name: metrics[name] for name in settings.metrics} if settings.metrics else metrics
@@ -218,7 +264,11 @@ def _result(
         main_metric=next(iter(heads.values())).main_metric if len(heads) == 1 else "loss",
         main_metrics=main_metrics(heads),
         data_notes=data.notes,
-        gates=check_gates(settings.min, metrics, intervals),
+        gates=[
+            *check_gates(gates_of(settings), metrics, intervals, evaluation.scores),
+            *(check_drops(gates_of(settings), drops) if drops else []),
+        ],
+        per_example=examples,
         seconds=seconds,
         device=str(rebuilt.machine.device),
         precision=rebuilt.machine.precision.name,

@@ -20,7 +20,7 @@ from ft.core.engine.evaluate import evaluate
 from ft.core.errors import DivergedError, PreemptedError, ResourceError
 from ft.core.runtime.signals import Terminated
 from ft.core.runtime.timings import phase
-from ft.core.stages.checks import check_metrics, check_writable
+from ft.core.stages.checks import asked_metrics, check_metrics, check_writable
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
 from ft.core.stages.frozen import tell_learning
 from ft.core.stages.named_weights import named_normalization, tell_normalization
@@ -115,8 +115,7 @@ def _prepare(
         tell_data(data, options.on_notice)
     if continuation is not None:
         check_same_data(continuation, data)
-    asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *([settings.monitor] if settings.monitor else [])]
-    heads = data_heads(data, asked)
+    heads = data_heads(data, asked_metrics(loaded.eval, [settings.monitor]))
     check_metrics(loaded.eval, heads)
     network = build_model(experiment, data.inputs, data.output_settings, heads, machine.device, speed=settings.speed)
     if continuation is not None:

@@ -46,7 +46,7 @@ from ft.core.models.network import Network
 from ft.core.optim import optimizers, schedules
 from ft.core.runtime.device import choose_device
 from ft.core.runtime.precision import choose_precision
-from ft.core.stages.checks import check_metrics
+from ft.core.stages.checks import asked_metrics, check_metrics
 from ft.core.stages.subject import Subject, refuse_overrides
 
 META = torch.device("meta")
@@ -101,8 +101,7 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
                 schedules.check(settings.schedule, warms_up, (stage, "schedule"))
         known = outline(experiment.data, experiment.inputs, experiment.outputs)
         stages = {stage: loaded.stage(stage) for stage in STAGES if getattr(experiment, stage) is not None}
-        monitors = [settings.monitor for settings in stages.values() if settings.monitor]
-        asked = [*(loaded.eval.metrics or []), *loaded.eval.min, *monitors]
+        asked = asked_metrics(loaded.eval, [settings.monitor for settings in stages.values()])
         heads = _heads(known, asked)
         _check_sizes(experiment.data, known)
         _check_transforms(known)

@@ -11,6 +11,7 @@ from typing import Any
 from ft.core.engine.evaluate import Evaluation
 from ft.core.models.heads import Head
 from ft.core.report.gates import GateResult
+from ft.core.stages.baseline import PerExample
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class EvalResult:
     """A judged checkpoint.
 
     metrics: those asked for, by flat name. main_metric: the one that sums it up; main_metrics: what speaks for each
-    output. data_notes: what was missing, unknown, cut or skipped.
+    output. data_notes: what was missing, unknown, cut or skipped. per_example: what was said of each example; None
+    where nothing can be, of a ranking or of two batches.
     """
 
     name: str
@@ -98,6 +100,7 @@ class EvalResult:
     precision: str
     main_metrics: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
+    per_example: PerExample | None = None
 
     @property
     def passed(self) -> bool:

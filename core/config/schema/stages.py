@@ -10,6 +10,7 @@ from ft.core.config.patterns import split_text
 from ft.core.config.schema.inputs import ImageAugment
 from ft.core.config.section import Count, Fraction, Named, Section
 
+NotBelowZero = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Patterns = list[int | str] | int | str
 
@@ -216,6 +217,17 @@ class EvalSection(Section):
     batch_size: Count | None = Field(None, description="left out: train's")
     metrics: list[str] | None = Field(None, min_length=1, description="which to show; left out: all of the output's")
     min: dict[str, float] = Field(default_factory=dict, description="gate: metric: least value, else exit 3")
+    max: dict[str, float] = Field(default_factory=dict, description="gate: metric: largest value, else exit 3")
+    per_class: dict[Literal["precision", "recall", "f1"], float] = Field(
+        default_factory=dict, description="gate: least precision, recall or f1 of every class, else exit 3"
+    )
+    baseline: str | None = Field(None, description="an earlier evaluation of the same data, as ft eval --out writes it")
+    max_drop: dict[str, NotBelowZero] = Field(
+        default_factory=dict, description="gate: metric: how much worse than the baseline, else exit 3"
+    )
+    gate_on: Literal["estimate", "lower_bound"] = Field(
+        "estimate", description="what min, max and per_class hold: the value, or the worse end of its 95 % interval"
+    )
     tta: ViewsSection | Literal["flip"] | None = Field(
         None, description="test-time augmentation; flip: each picture as it is and mirrored"
     )

@@ -41,6 +41,7 @@ class Head(Protocol):
     weight: the share of this output's loss in the total.
     main_metric: what chooses the best checkpoint when the experiment does not say.
     higher_is_better: whether a larger main metric is the better one.
+    means: those metrics that are the mean of a value of each example, which `per_example` gives.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Head(Protocol):
     weight: float
     main_metric: str
     higher_is_better: bool
+    means: tuple[str, ...]
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
         """The loss summed over the batch: raw (B, size) of any float type, targets (B, ...) -> scalar float32.
@@ -63,6 +65,9 @@ class Head(Protocol):
 
     def scores(self) -> Accumulator:
         """Fresh sums for one split."""
+
+    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """The values of `means`: (B,), by metric."""
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         """Add a batch, raw (B, size) and targets (B, ...), to sums that `scores()` gave."""

@@ -18,7 +18,15 @@ from torch.nn import functional
 from ft.core.config.schema import CategoryOutput
 from ft.core.config.suggest import nearest
 from ft.core.errors import ConfigError, Problem
-from ft.core.metrics.classification import BY_ORDER, CategoryScores, asked_top_k, default_top_k, metric_names
+from ft.core.metrics.classification import (
+    BY_ORDER,
+    MORE,
+    SMALLER_IS_BETTER,
+    CategoryScores,
+    asked_top_k,
+    default_top_k,
+    metric_names,
+)
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
 
@@ -32,11 +40,12 @@ class CategoryHead:
     class_weights: one per class, positive; the mean loss then divides by the weights of the targets, as torch does.
     top_k: which top-k accuracies to report; left out: top-5 above five classes.
     positive: of two classes the index of the one that sensitivity, auroc and average precision speak of.
-    by_order: of more than two classes, which of auroc and average_precision to report.
+    by_order: of more than two classes, which of auroc and average_precision to report. more: which of MORE.
     """
 
     main_metric = "accuracy"
     higher_is_better = True
+    means: tuple[str, ...] = ("accuracy",)
 
     def __init__(
         self,
@@ -50,6 +59,7 @@ class CategoryHead:
         top_k: Sequence[int] | None = None,
         positive: int = 1,
         by_order: Sequence[str] = (),
+        more: Sequence[str] = (),
     ) -> None:
         assert not binary or len(classes) == 2, f"one logit for {len(classes)} classes"
         assert class_weights is None or len(class_weights) == len(classes), "a weight per class"
@@ -62,7 +72,7 @@ class CategoryHead:
         self._class_weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self._top_k = default_top_k(len(classes)) if top_k is None else tuple(top_k)
         self._positive = positive
-        self._by_order = tuple(by_order)
+        self._by_order, self._more = tuple(by_order), tuple(more)
 
     @classmethod
     def from_settings(
@@ -85,6 +95,7 @@ class CategoryHead:
             top_k=sorted({*default_top_k(len(classes)), *asked_top_k(asked, len(classes))}),
             positive=_positive(name, settings, classes),
             by_order=[metric for metric in BY_ORDER if metric in asked],
+            more=[metric for metric in MORE if metric in asked],
         )
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
@@ -125,16 +136,22 @@ class CategoryHead:
         return Decoded(probabilities.argmax(dim=1), probabilities)
 
     def scores(self) -> CategoryScores:
-        return CategoryScores(self.classes, self._top_k, positive=self._positive, by_order=self._by_order)
+        return CategoryScores(
+            self.classes, self._top_k, positive=self._positive, by_order=self._by_order, more=self._more
+        )
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(self._logits(raw), targets)
 
+    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        best, chosen = self._logits(raw).max(1)
+        return {"accuracy": ((chosen == targets) & best.isfinite()).float()}
+
     def metric_names(self) -> list[str]:
-        return ["loss", *metric_names(len(self.classes), self._top_k, self._by_order)]
+        return ["loss", *metric_names(len(self.classes), self._top_k, self._by_order, self._more)]
 
     def direction(self, metric: str) -> Direction:
-        return "min" if metric == "loss" else "max"
+        return "min" if metric == "loss" or metric in SMALLER_IS_BETTER else "max"
 
     def _logits(self, raw: Tensor) -> Tensor:
         """(B, size) of any float type -> float32 (B, K): a sum in 16 bits loses its last digits, in fp16 its range."""

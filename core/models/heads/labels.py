@@ -33,6 +33,7 @@ class LabelsHead:
 
     main_metric = "f1"
     higher_is_better = True
+    means: tuple[str, ...] = ("exact_match", "hamming_accuracy")
 
     def __init__(
         self,
@@ -107,6 +108,11 @@ class LabelsHead:
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(raw, targets)
+
+    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        usable = raw.isfinite()
+        right = ((given(raw, self._threshold) & usable) == targets.bool()) & usable  # (B, K)
+        return {"exact_match": right.all(1).float(), "hamming_accuracy": right.float().mean(1)}
 
     def metric_names(self) -> list[str]:
         return ["loss", *metric_names(self._by_order)]

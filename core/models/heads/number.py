@@ -29,6 +29,7 @@ class NumberHead:
 
     size = 1
     higher_is_better = False
+    means: tuple[str, ...] = ("mae", "mse")
 
     def __init__(
         self,
@@ -108,6 +109,10 @@ class NumberHead:
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(self.decode(raw).prediction, targets)
+
+    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        error = (self.decode(raw).prediction - targets).abs()
+        return {"mae": error, "mse": error.square()}
 
     def metric_names(self) -> list[str]:
         return ["loss", *METRICS]

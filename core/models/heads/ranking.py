@@ -33,6 +33,7 @@ class RankingHead:
     size = 1
     main_metric = f"ndcg@{DEFAULT_K}"
     higher_is_better = True
+    means: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -80,6 +81,9 @@ class RankingHead:
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(raw, targets)
+
+    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - its examples are users
+        return {}
 
     def metric_names(self) -> list[str]:
         return ["loss", *metric_names(self._ks)]

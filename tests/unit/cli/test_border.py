@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ft.cli.arguments import parse_minimum, split_words
+from ft.cli.arguments import split_words
 from ft.cli.border import Terminated, bordered, code_of
+from ft.cli.gate_options import parse_gates
 from ft.core import errors
 from ft.core.errors import ConfigError, FtError
 
@@ -67,7 +68,7 @@ def test_words_are_files_or_settings() -> None:
 
 
 def test_gates_are_metric_and_finite_value() -> None:
-    assert parse_minimum(["accuracy=0.9", "digit/f1=1e-2"]) == {"accuracy": 0.9, "digit/f1": 0.01}
+    assert parse_gates("--min", ["accuracy=0.9", "digit/f1=1e-2"]) == {"accuracy": 0.9, "digit/f1": 0.01}
     for wrong in ("accuracy", "=1", "accuracy=", "accuracy=high", "accuracy=nan", "accuracy=inf"):
         with pytest.raises(ConfigError, match="METRIC=VALUE"):
-            parse_minimum([wrong])
+            parse_gates("--min", [wrong])

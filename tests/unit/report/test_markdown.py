@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from ft.core.metrics.scores import ClassScores, Scores
-from ft.core.report.gates import check_gates
+from ft.core.report.gates import Gates, check_gates
 from ft.core.report.markdown import render
 from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
 
@@ -85,7 +85,7 @@ def test_without_a_test_score_validation_speaks_and_says_so() -> None:
 
 
 def test_sections_come_in_the_order_a_reader_asks() -> None:
-    gated = replace(REPORT, gates=check_gates({"accuracy": 0.5}, {"accuracy": 0.8}, {}))
+    gated = replace(REPORT, gates=check_gates(Gates({"accuracy": 0.5}), {"accuracy": 0.8}, {}, {}))
     assert headings(render(gated)) == [
         "Gates", "Scores", "Classes", "Confusion", "Learning curve", "Run", "Environment", "Reproduce",
         "Where things are", "Settings",
@@ -130,13 +130,13 @@ def test_nan_is_neither_better_nor_worse() -> None:
 
 
 def test_failed_gates_are_said_above_everything_else_and_shown_exactly() -> None:
-    gates = check_gates({"accuracy": 0.98, "f1": 0.1, "auc": 0.5}, {"accuracy": 0.97999, "f1": 0.5}, {})
+    gates = check_gates(Gates({"accuracy": 0.98, "f1": 0.1, "auc": 0.5}), {"accuracy": 0.97999, "f1": 0.5}, {}, {})
     text = render(replace(REPORT, gates=gates))
     assert text.index("**2 of 3 gates failed.**") < text.index("## ")
     assert tables(text, "Gates")[1:] == [
-        ["accuracy", "0.98", "0.97999", "", "failed"],
-        ["f1", "0.1", "0.5", "", "passed"],
-        ["auc", "0.5", "missing", "", "failed"],
+        ["accuracy", "at least 0.98", "0.97999", "", "the value", "failed"],
+        ["f1", "at least 0.1", "0.5", "", "the value", "passed"],
+        ["auc", "at least 0.5", "missing", "", "the value", "failed"],
     ]
     passed = render(replace(REPORT, gates=gates[1:2]))
     assert "All gates passed (1 of 1)." in passed

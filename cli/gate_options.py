@@ -1,0 +1,82 @@
+"""The options that ask something of a model, and the settings of `eval:` that they stand for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ft.core.errors import ConfigError
+
+Minimum = Annotated[
+    list[str] | None, typer.Option("--min", metavar="METRIC=VALUE", help="Gate: exit 3 when the metric is lower.")
+]
+Maximum = Annotated[
+    list[str] | None, typer.Option("--max", metavar="METRIC=VALUE", help="Gate: exit 3 when the metric is higher.")
+]
+PerClass = Annotated[
+    list[str] | None,
+    typer.Option("--per-class", metavar="METRIC=VALUE", help="Gate: least precision, recall or f1 of every class."),
+]
+GateOn = Annotated[
+    str | None,
+    typer.Option("--gate-on", help="What gates hold: the estimate, or the lower_bound of what the data show."),
+]
+Baseline = Annotated[
+    Path | None, typer.Option("--baseline", help="An earlier evaluation of the same data, as --out writes it.")
+]
+MaxDrop = Annotated[
+    list[str] | None,
+    typer.Option("--max-drop", metavar="METRIC=VALUE", help="Gate: exit 3 when it is worse than the baseline."),
+]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the gates to this file, as JUnit XML.")]
+
+_EXAMPLES = {
+    "--min": "--min accuracy=0.98",
+    "--max": "--max loss=0.2",
+    "--per-class": "--per-class recall=0.9",
+    "--max-drop": "--max-drop accuracy=0.003",
+}
+
+
+def gate_settings(
+    minimum: Sequence[str] | None,
+    maximum: Sequence[str] | None,
+    per_class: Sequence[str] | None,
+    max_drop: Sequence[str] | None,
+    baseline: Path | None,
+    gate_on: str | None,
+) -> dict[str, Any]:
+    """The options by the key of `eval:`. Raises ConfigError for another form."""
+    gates: dict[str, Any] = {
+        "min": parse_gates("--min", minimum),
+        "max": parse_gates("--max", maximum),
+        "per_class": parse_gates("--per-class", per_class),
+        "max_drop": parse_gates("--max-drop", max_drop),
+    }
+    if below := [metric for metric, margin in gates["max_drop"].items() if margin < 0]:
+        raise ConfigError(f"--max-drop {below[0]}: a drop is not below 0")
+    if unknown := [metric for metric in gates["per_class"] if metric not in ("precision", "recall", "f1")]:
+        raise ConfigError(f"--per-class {unknown[0]}: there are precision, recall and f1")
+    if gate_on not in (None, "estimate", "lower_bound"):
+        raise ConfigError(f"--gate-on {gate_on}: there are estimate and lower_bound")
+    if baseline is not None:
+        gates["baseline"] = str(baseline)
+    return gates if gate_on is None else {**gates, "gate_on": gate_on}
+
+
+def parse_gates(option: str, gates: Sequence[str] | None) -> dict[str, float]:
+    """`["accuracy=0.98"]` -> {"accuracy": 0.98}. Raises ConfigError for another form."""
+    found = {}
+    for gate in gates or []:
+        metric, equals, value = gate.partition("=")
+        try:
+            found[metric] = float(value)
+        except ValueError:
+            equals = ""
+        if not (metric and equals and math.isfinite(found[metric])):
+            raise ConfigError(f"{option} {gate}: expected METRIC=VALUE, e.g. {_EXAMPLES[option]}")
+    return found

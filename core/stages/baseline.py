@@ -1,0 +1,123 @@
+"""What another model answered to the same examples, as `ft eval --json` or `--out` wrote it; and their identity.
+
+The document holds, for each metric that is a mean over examples, the value of every example, packed. Two evaluations
+are compared only where they speak of the same examples with the same answers wanted; names of files or rows count, not
+their order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ft.core.errors import ConfigError, DataError
+
+Values = dict[str, NDArray[np.float32]]  # by flat metric name, (N,), in the order of the examples' names
+
+
+@dataclass(frozen=True)
+class PerExample:
+    """identity: SHA-256 of the examples' names and wanted answers. count: how many there are."""
+
+    identity: str
+    count: int
+    values: Values
+
+    def packed(self) -> dict[str, Any]:
+        """As a document holds it."""
+        texts = {name: base64.b64encode(zlib.compress(each.tobytes())).decode() for name, each in self.values.items()}
+        return {"identity": self.identity, "count": self.count, "values": texts}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a document says. name: the file's."""
+
+    name: str
+    metrics: Mapping[str, float]
+    examples: PerExample
+
+
+def per_example(
+    recorded: Mapping[str, Mapping[str, Tensor]],
+    names: Sequence[str] | None,
+    targets: Mapping[str, Tensor],
+    classes: Mapping[str, Sequence[str]],
+) -> PerExample:
+    """recorded: by output and metric, (N,). names: of the rows, None for their numbers. targets: by output, (N, ...).
+    classes: of outputs that have them, so that two models may number them otherwise.
+    """
+    count = len(next(iter(targets.values())))
+    called = [f"{row:012d}" for row in range(count)] if names is None else list(names)
+    order = np.array(sorted(range(count), key=called.__getitem__), dtype=np.int64)
+    wanted = [_texts(values, classes.get(output)) for output, values in sorted(targets.items())]
+    sha = hashlib.sha256()
+    for row in order:
+        sha.update("\0".join([called[row], *(texts[row] for texts in wanted)]).encode() + b"\n")
+    single = len(recorded) == 1 and len(targets) == 1
+    values = {
+        metric if single else f"{output}/{metric}": each.numpy()[order]
+        for output, metrics in recorded.items()
+        for metric, each in metrics.items()
+    }
+    return PerExample(sha.hexdigest(), count, values)
+
+
+def _texts(targets: Tensor, classes: Sequence[str] | None) -> list[str]:
+    values = targets.cpu().numpy()
+    if values.ndim == 1 and classes is not None:
+        return [classes[index] for index in values.tolist()]
+    return [repr(row) for row in values.tolist()]
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Raises ConfigError for what is no document of an evaluation, DataError for a damaged one."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"baseline {path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"baseline {path}: this is not what ft eval --json or --out writes ({error})") from error
+    if not isinstance(document, dict) or document.get("kind") != "eval" or "metrics" not in document:
+        raise ConfigError(f"baseline {path}: this is not what ft eval --json or --out writes")
+    packed = document.get("per_example")
+    if not packed:
+        raise ConfigError(f"baseline {path}: it holds no answers example by example; write it anew with ft eval --out")
+    try:
+        values = {name: _unpacked(text, packed["count"]) for name, text in packed["values"].items()}
+        examples = PerExample(str(packed["identity"]), int(packed["count"]), values)
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+        raise DataError(f"baseline {path}: its answers example by example are damaged ({error})") from error
+    return Baseline(str(path), document["metrics"], examples)
+
+
+def _unpacked(text: str, count: int) -> NDArray[np.float32]:
+    values = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<f4")
+    if len(values) != count:
+        raise ValueError(f"{len(values)} values of {count} examples")
+    return values
+
+
+def check_same_examples(baseline: Baseline, own: PerExample) -> None:
+    """Raise DataError where the two did not judge the same."""
+    theirs = baseline.examples
+    if theirs.count != own.count:
+        raise DataError(
+            f"baseline {baseline.name} judged {theirs.count:,} examples and this evaluation {own.count:,}: a drop is "
+            "measured on the same examples"
+        )
+    if theirs.identity != own.identity:
+        raise DataError(
+            f"baseline {baseline.name} judged other examples, or the same with other answers wanted: a drop is "
+            "measured on the same data; judge the earlier model again on these"
+        )
