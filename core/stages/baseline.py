@@ -58,26 +58,27 @@ def per_example(
     classes: of outputs that have them, so that two models may number them otherwise.
     """
     count = len(next(iter(targets.values())))
-    called = [f"{row:012d}" for row in range(count)] if names is None else list(names)
-    order = np.array(sorted(range(count), key=called.__getitem__), dtype=np.int64)
-    wanted = [_texts(values, classes.get(output)) for output, values in sorted(targets.items())]
-    sha = hashlib.sha256()
-    for row in order:
-        sha.update("\0".join([called[row], *(texts[row] for texts in wanted)]).encode() + b"\n")
+    order = np.arange(count)
+    sha = hashlib.sha256(f"{count}\n".encode())
+    if names is not None:
+        order = np.array(sorted(range(count), key=list(names).__getitem__), dtype=np.int64)
+        for row in order:
+            sha.update(f"{names[row]}\n".encode())
+    for output, values in sorted(targets.items()):
+        wanted = values.cpu().numpy()
+        if output in classes:
+            known = sorted(classes[output])
+            sha.update("\n".join(known).encode())
+            wanted = np.array([known.index(each) for each in classes[output]])[wanted]
+        sha.update(f"\n{output} {wanted.dtype} {wanted.shape}\n".encode())
+        sha.update(np.ascontiguousarray(wanted[order]).tobytes())
     single = len(recorded) == 1 and len(targets) == 1
-    values = {
+    by_metric = {
         metric if single else f"{output}/{metric}": each.numpy()[order]
         for output, metrics in recorded.items()
         for metric, each in metrics.items()
     }
-    return PerExample(sha.hexdigest(), count, values)
-
-
-def _texts(targets: Tensor, classes: Sequence[str] | None) -> list[str]:
-    values = targets.cpu().numpy()
-    if values.ndim == 1 and classes is not None:
-        return [classes[index] for index in values.tolist()]
-    return [repr(row) for row in values.tolist()]
+    return PerExample(sha.hexdigest(), count, by_metric)
 
 
 def read_baseline(path: Path) -> Baseline:
