@@ -61,9 +61,10 @@ def per_example(
     order = np.arange(count)
     sha = hashlib.sha256(f"{count}\n".encode())
     if names is not None:
-        order = np.array(sorted(range(count), key=list(names).__getitem__), dtype=np.int64)
-        for row in order:
+        rows = sorted(range(count), key=list(names).__getitem__)
+        for row in rows:
             sha.update(f"{names[row]}\n".encode())
+        order = np.array(rows)
     for output, values in sorted(targets.items()):
         wanted = values.cpu().numpy()
         if output in classes:
