@@ -34,6 +34,8 @@ from ft.core.runtime.timings import measuring
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
+VIEWED = "view size is not compatible with input tensor's size and stride"  # torch's words
+LAYOUT = "call reshape or flatten instead, or set train.speed.memory_format: contiguous"
 LESS_MEMORY = "a smaller batch_size needs less (accumulate makes up for it)"
 
 
@@ -93,6 +95,8 @@ def _verdict(error: BaseException) -> tuple[str, ExitCode, bool]:
         return words, ExitCode.PREEMPTED if terminated else ExitCode.INTERRUPTED, False
     if isinstance(error, SystemExit):  # of the user's own code: ft itself leaves only through this border
         return f"code outside of ft ended the process (sys.exit({error.code!r}))", ExitCode.USAGE, False
+    if isinstance(error, RuntimeError) and VIEWED in str(error):
+        return f"your model's code calls view on a tensor in another memory layout; {LAYOUT}", ExitCode.USAGE, True
     if is_out_of_memory(error):
         said = "out of memory" if isinstance(error, MemoryError) else _first_line(error)
         return f"{said}; {LESS_MEMORY}", ExitCode.RESOURCE, False

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ft.core.config.write import dump
 from ft.core.stages.profile import Profile, as_tree
 
 
 def view(result: Profile) -> list[RenderableType]:
     """Parts by time, alternatives in the order they were tried, and the lines to paste where any are worth it."""
-    where = f"{result.device} ({result.precision}, {result.threads} threads)"
+    where = f"{result.device} ({result.precision}, {result.threads} thread{'s' if result.threads > 1 else ''})"
     head = f"{result.name}: a step of {result.batch_size:,} examples takes {result.milliseconds:.2f} ms on {where}"
     speed = f"  {result.examples_per_second:,.0f} examples a second"
     if result.peak_bytes:
@@ -23,7 +26,18 @@ def view(result: Profile) -> list[RenderableType]:
         shown.append(_alternatives(result))
     if not result.faster:
         return [*shown, "  as it is, it is the fastest of these"]
-    return [*shown, "  faster in every round; to write into the file:", dump(as_tree(result.faster)).rstrip()]
+    return [*shown, "  faster in every round; to write into the file:", *_lines(as_tree(result.faster))]
+
+
+def _lines(tree: Mapping[str, Any], indent: str = "") -> list[str]:
+    """As YAML, a setting a line."""
+    lines = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", *_lines(value, f"{indent}  ")]
+        else:
+            lines.append(f"{indent}{key}: {json.dumps(value) if isinstance(value, bool) else value}")
+    return lines
 
 
 def _parts(result: Profile) -> Table:

@@ -102,14 +102,17 @@ class Suffix:
     @contextmanager
     def _standing_in(self, feature: Tensor) -> Iterator[None]:
         """The prefix's modules do nothing, and the last of them answers with the feature."""
+        own = [module.__dict__.get("forward") for module in self._prefix]
         try:
             for module in self._prefix:
                 module.__dict__["forward"] = _same
             self._prefix[-1].__dict__["forward"] = lambda *_, **__: feature
             yield
         finally:
-            for module in self._prefix:
+            for module, forward in zip(self._prefix, own, strict=True):
                 module.__dict__.pop("forward", None)
+                if forward is not None:
+                    module.__dict__["forward"] = forward
 
 
 def _same(x: Tensor, *_: Any, **__: Any) -> Tensor:

@@ -3,16 +3,15 @@
 What is written stays: the modules, their names, numbers and weights. Only the way an `nn.Sequential` calls its children
 changes, decided from their classes, so a rewritten network is trained, frozen, saved and shown as before.
 
-    max-pool before a monotone activation   the largest of activated values is the activated largest, and activation
+    max-pool before ReLU, ReLU6, Hardtanh   the largest of activated values is the activated largest, and activation
                                             and gradient touch a quarter of the values
     ReLU in place                           where the layer before it keeps its own answer for nothing
     Flatten                                 its gradient takes the memory layout of its input
-    convolution and norm as one             where neither learns and the norm's statistics stand still
     max-pool of 2 by 2 as maxima            on a CPU, where nobody asks for its gradient
+    convolution and norm as one             in float32, where neither learns and the norm's statistics stand still
 
-The last one rounds differently, by some 1e-6 of the largest answer in float32, and so may max-pool before an
-activation that is no piecewise line; all else gives the same bits. A layer with a hook, or whose `forward` somebody
-replaced, is called as it is written.
+All but the last give the same bits; that one rounds otherwise, by some 1e-6 of the largest answer. A layer with a hook,
+or whose `forward` somebody replaced, is called as it is written, and so is a list whose class runs in a way of its own.
 """
 
 from __future__ import annotations
@@ -35,10 +34,9 @@ _POOLS = (
     *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
     *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
 )
-_MONOTONE = (
-    *(nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.Hardsigmoid, nn.LeakyReLU),
-    *(nn.Sigmoid, nn.Tanh, nn.ELU, nn.CELU, nn.SELU, nn.Softplus, nn.LogSigmoid, nn.Softsign),
-)
+_MONOTONE = (nn.ReLU, nn.ReLU6, nn.Hardtanh)  # others round: of two values that become one, one is no longer larger
+_READERS = (*_CONVOLUTIONS, *_NORMS, nn.Linear, nn.LayerNorm, nn.GroupNorm)  # answer anew, and leave their input alone
+_PASSING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)  # may hand their input on
 # Each answers with a tensor of its own that its gradient does not need.
 _FRESH = (*_CONVOLUTIONS, *_NORMS, *_POOLS, nn.Linear, nn.LayerNorm, nn.GroupNorm, Residual)
 
@@ -55,11 +53,14 @@ class _Step:
     told: str = ""
 
 
-class Rewritten(nn.Sequential):
-    """A list of layers, run by a plan that their classes decide."""
+class _Runner:
+    """Stands for the `forward` of one list of layers: runs it by a plan that their classes decide."""
 
-    def forward(self, x: Any) -> Any:
-        children = tuple(self._modules.values())
+    def __init__(self, layers: nn.Sequential) -> None:
+        self._layers = layers
+
+    def __call__(self, x: Any) -> Any:
+        children = tuple(self._layers._modules.values())
         for step in _plan(tuple(map(_kind, children))):
             x = step.call(x, *[children[place] for place in step.places])
         return x
@@ -68,21 +69,25 @@ class Rewritten(nn.Sequential):
 def rewrite(module: nn.Module) -> None:
     """Let every list of layers in the module, itself among them, run in the cheaper way. In place."""
     for part in module.modules():
-        if isinstance(part, nn.Sequential) and type(part).forward is nn.Sequential.forward:
-            part.__class__ = _rewritten(type(part))  # type: ignore[arg-type]  # a class is hashable
+        if isinstance(part, nn.Sequential) and _runs_plainly(type(part)) and "forward" not in part.__dict__:
+            part.__dict__["forward"] = _Runner(part)
+
+
+def is_rewritten(module: nn.Module) -> bool:
+    """Whether it is a list of layers that runs in the cheaper way."""
+    return isinstance(module.__dict__.get("forward"), _Runner)
 
 
 def rewrites(module: nn.Module) -> list[str]:
-    """What is done otherwise than written, a phrase each, as "max-pool before ReLU"."""
-    lists = [part for part in module.modules() if isinstance(part, Rewritten)]
+    """What is done otherwise than written, a phrase each, as "max-pool before its activation"."""
+    lists = [part for part in module.modules() if is_rewritten(part)]
     steps = [step for part in lists for step in _plan(tuple(map(_kind, part.children())))]
     return list(dict.fromkeys(step.told for step in steps if step.told))
 
 
-@cache
-def _rewritten(kind: type[nn.Sequential]) -> type[nn.Sequential]:
-    """Under the class's own name, so that a network shows itself as it was written."""
-    return type(kind.__name__, (Rewritten, kind), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
+def _runs_plainly(kind: type[nn.Sequential]) -> bool:
+    """Whether a class of the user's calls its children one after another, as torch does."""
+    return kind.forward is nn.Sequential.forward and kind.__iter__ is nn.Sequential.__iter__
 
 
 # ---------------------------------------------------------------- the plan
@@ -93,8 +98,10 @@ def _kind(layer: nn.Module) -> Kind:
     own = layer.__dict__  # asking the module itself for what it lacks takes a microsecond
     if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]:
         return None
-    falls = own.get("negative_slope", 0) < 0 or own.get("alpha", 0) < 0
-    return None if falls or "forward" in own or own.get("return_indices") else type(layer)
+    kind = type(layer)
+    changes = own.get("inplace") is True and kind not in _MONOTONE
+    indexed = kind in _POOLS and own.get("return_indices") is True
+    return None if changes or indexed or "forward" in own else kind
 
 
 @cache
@@ -109,9 +116,19 @@ def _pools_first(kinds: Sequence[Kind]) -> list[int]:
     order = list(range(len(kinds)))
     for place in range(1, len(order)):
         before, here = order[place - 1], order[place]
-        if kinds[before] in _MONOTONE and kinds[here] in _POOLS:
+        if kinds[before] in _MONOTONE and kinds[here] in _POOLS and _is_read(kinds[place + 1 :]):
             order[place - 1], order[place] = here, before
     return order
+
+
+def _is_read(following: Sequence[Kind]) -> bool:
+    """Whether what comes out is only read: an activation's gradient needs its answer, which a max-pool's does not, so
+    nobody may change it, neither a layer in place nor whoever gets the list's answer.
+    """
+    for kind in following:
+        if kind not in _PASSING:
+            return kind in _READERS
+    return False
 
 
 def _steps(kinds: Sequence[Kind], order: Sequence[int]) -> Iterator[_Step]:
@@ -135,7 +152,7 @@ def _joined(kinds: Sequence[Kind], steps: Sequence[_Step]) -> Iterator[_Step]:
     for step in steps:
         kind = kinds[step.places[0]]
         if waiting is not None and kind in _NORMS:
-            told = "convolution and norm as one where neither learns"
+            told = "convolution and norm as one in float32 evaluation"
             yield _Step(_conv_norm, (*waiting.places, *step.places), told)
             waiting = None
             continue
@@ -160,22 +177,28 @@ def _relu_in_place(x: Tensor, _: nn.Module) -> Tensor:
 
 
 def _flatten(x: Tensor, layer: nn.Flatten) -> Tensor:
-    if x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
-        return _Flattened.apply(x, layer)  # type: ignore[no-any-return, no-untyped-call]
+    whole = x.dim() == 4 and layer.start_dim == 1 and layer.end_dim in (-1, 3)
+    if whole and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+        return _Flattened.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return layer(x)  # type: ignore[no-any-return]
 
 
 class _Flattened(torch.autograd.Function):
-    """Flatten of a tensor with its channels last, whose gradient has them last too; torch's own has them first."""
+    """(B, C, H, W) -> (B, C * H * W), of channels last, with a gradient that has them last too; torch's has not."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: nn.Flatten) -> Tensor:
-        ctx.shape = x.shape
-        return x.flatten(layer.start_dim, layer.end_dim)
+    def forward(x: Tensor) -> Tensor:
+        return x.flatten(1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient.reshape(ctx.shape).contiguous(memory_format=torch.channels_last), None
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG004 - torch's signature
+        ctx.shape = inputs[0].shape
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.reshape(ctx.shape).contiguous(memory_format=torch.channels_last)
 
 
 def _max_pool(x: Tensor, layer: nn.MaxPool2d) -> Tensor:
@@ -197,11 +220,12 @@ def _halves(pool: nn.MaxPool2d) -> bool:
 
 
 def _conv_norm(x: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """As one convolution where nothing of the two learns and the norm's statistics are fixed."""
+    """As one convolution where nothing of the two learns, the norm's statistics are fixed, and nothing is rounded."""
     mean, variance = norm.running_mean, norm.running_var
     weights = (conv.weight, conv.bias, norm.weight, norm.bias)
     learns = torch.is_grad_enabled() and any(weight is not None and weight.requires_grad for weight in weights)
-    if norm.training or mean is None or variance is None or learns:
+    coarse = torch.is_autocast_enabled(x.device.type)
+    if norm.training or mean is None or variance is None or learns or coarse:
         return norm(conv(x))  # type: ignore[no-any-return]
     weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias)
     return conv._conv_forward(x, weight, bias)  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -46,6 +47,7 @@ from ft.core.models.network import Network
 from ft.core.optim import optimizers, schedules
 from ft.core.runtime.device import choose_device
 from ft.core.runtime.precision import choose_precision
+from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import asked_metrics, check_metrics
 from ft.core.stages.subject import Subject, refuse_overrides
 
@@ -92,6 +94,8 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
     with loaded.locating():
         experiment = loaded.experiment
         unseen = look_for_weights(loaded)
+        if loaded.experiment.eval is not None and loaded.eval.baseline is not None:
+            read_baseline(Path(loaded.eval.baseline))
         choose_precision(experiment.precision, choose_device(experiment.device).device)
         for stage in STAGES:
             if getattr(experiment, stage) is not None:

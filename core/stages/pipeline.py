@@ -13,7 +13,6 @@ from ft.core.assemble.fit import check_batch_size
 from ft.core.config.load import Loaded
 from ft.core.data.prepare import Data, prepare_data
 from ft.core.errors import ConfigError, Problem
-from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import check_writable
 from ft.core.stages.evaluate import judge
 from ft.core.stages.fit import finetune, kept_columns, train
@@ -67,8 +66,6 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
     options.on_notice(Notice("stage", f"{loaded.experiment.name}: {', '.join(stages)}"))
     validate(loaded, torch.device("cpu"))
     with loaded.locating():
-        if "eval" in stages and loaded.eval.baseline is not None:
-            read_baseline(Path(loaded.eval.baseline))
         start = None
         if "finetune" in stages and ("train" not in stages or loaded.stage("finetune").from_ is not None):
             start = finetuning_start(Subject(loaded), None, options.runs_dir, options.on_notice)

@@ -37,6 +37,7 @@ ENDLESS = 1_000_000  # epochs; nobody waits for them
 WARM_UP = 5  # steps that do not count
 ROUNDS = 7  # of blocks: by chance alone one is faster in all of them once in 128 times
 BLOCK = 0.4  # seconds
+LONGEST = 1.0  # seconds of a block of a slow setting
 WORTH = 0.97  # of the time it takes now, from which on a setting is worth writing down
 
 ADVICE = {
@@ -157,14 +158,15 @@ class _Contender:
         self._steps = self._taken()
 
     def block(self, steps: int) -> float:
-        """Seconds of a step, the mean of so many."""
+        """Seconds of a step, the mean of so many, fewer where they are slow."""
         torch.set_num_threads(self.threads)
-        began = time.perf_counter()
-        for _ in range(steps):
+        began, taken = time.perf_counter(), 0
+        while taken < steps and time.perf_counter() - began < LONGEST:
             next(self._steps)
+            taken += 1
         if self.machine.device.type != "cpu":
             torch.accelerator.synchronize()
-        return (time.perf_counter() - began) / steps
+        return (time.perf_counter() - began) / taken
 
 
 @dataclass(frozen=True)

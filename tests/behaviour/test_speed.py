@@ -111,3 +111,40 @@ def test_timings_show_where_the_time_went(home: Path, words: list[str], phases: 
     assert "total" in told.err
     assert "total" not in told.out
     assert "timings" not in json.loads(ft(*words, "--json", cwd=home).out)
+
+
+VIEWS = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(1, 4, 3), nn.Linear(144, 10)
+    def forward(self, x):
+        return self.last(self.conv(x).view(len(x), -1))
+def build():
+    return Net()
+"""
+
+
+def test_a_view_of_another_memory_layout_is_told_with_both_ways_out(home: Path) -> None:
+    (home / "net.py").write_text(VIEWS)
+    write_config(home / "own.yaml", {"name": "own", "model": {"layers": None, "python": "net.py:build"}})
+    answer = ft("train", "own.yaml", cwd=home)
+    assert answer.code == 2
+    told = "your model's code calls view on a tensor in another memory layout; call reshape or flatten instead, "
+    assert answer.errors == [f"{told}or set train.speed.memory_format: contiguous"]
+    assert ft("train", "own.yaml", "train.speed.memory_format=contiguous", cwd=home).code == 0
+
+
+def test_dropout_in_place_behind_a_max_pool_trains(home: Path) -> None:
+    layers = [
+        {"Conv2d": {"out_channels": 4, "kernel_size": 3, "activation": "ReLU"}},
+        {"MaxPool2d": 2},
+        {"Dropout": {"p": 0.2, "inplace": True}},
+        "Flatten",
+        "Linear",
+    ]
+    write_config(home / "drop.yaml", {"name": "drop", "model": {"layers": layers}})
+    answer = ft("train", "drop.yaml", cwd=home)
+    assert answer.code == 0, answer.err
