@@ -11,6 +11,8 @@ import typer
 
 from ft.core.errors import ConfigError
 
+PER_CLASS = ("precision", "recall", "f1")
+
 Minimum = Annotated[
     list[str] | None, typer.Option("--min", metavar="METRIC=VALUE", help="Gate: exit 3 when the metric is lower.")
 ]
@@ -59,8 +61,8 @@ def gate_settings(
     }
     if below := [metric for metric, margin in gates["max_drop"].items() if margin < 0]:
         raise ConfigError(f"--max-drop {below[0]}: a drop is not below 0")
-    if unknown := [metric for metric in gates["per_class"] if metric not in ("precision", "recall", "f1")]:
-        raise ConfigError(f"--per-class {unknown[0]}: there are precision, recall and f1")
+    if unknown := [name for name in gates["per_class"] if name.rpartition("/")[2] not in PER_CLASS]:
+        raise ConfigError(f"--per-class {unknown[0]}: there are precision, recall and f1, or OUTPUT/recall and so on")
     if gate_on not in (None, "estimate", "lower_bound"):
         raise ConfigError(f"--gate-on {gate_on}: there are estimate and lower_bound")
     if baseline is not None:

@@ -86,8 +86,9 @@ def check_gates(
         decides = value if gates.on == "estimate" else interval and interval[1]
         passed = _is_number(value) and decides is not None and decides <= most
         results.append(GateResult(name, most, value, passed, interval, "max", gates.on))
-    for metric, least in gates.per_class.items():
-        for name, value, interval in _of_classes(metric, scores):
+    for asked, least in gates.per_class.items():
+        output, _, metric = asked.rpartition("/")
+        for name, value, interval in _of_classes(metric, scores, output):
             results.append(_least(name, least, value, interval, gates))
     return results
 
@@ -118,11 +119,16 @@ def _is_number(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _of_classes(metric: str, scores: Mapping[str, Scores]) -> Iterator[tuple[str, float | None, Interval | None]]:
+def _of_classes(
+    metric: str, scores: Mapping[str, Scores], only: str
+) -> Iterator[tuple[str, float | None, Interval | None]]:
     """Of every class of every output what the metric is called, its value and interval. None where nothing was
-    measured: the recall of a class without examples, the precision of one that was never answered.
+    measured: the recall of a class without examples, the precision of one that was never answered. only: the output's
+    name, "" for all.
     """
     for output, each in scores.items():
+        if only not in ("", output):
+            continue
         place = "" if len(scores) == 1 else f"{output}/"
         answered = [sum(column) for column in zip(*each.confusion, strict=True)] if each.confusion else None
         for index, row in enumerate(each.per_class or ()):
@@ -134,15 +140,15 @@ def _of_classes(metric: str, scores: Mapping[str, Scores]) -> Iterator[tuple[str
 
 
 def unknown_metrics(
-    names: Mapping[str, float] | Sequence[str], known: Collection[str], at: TreePath = ()
+    names: Mapping[str, float] | Sequence[str], known: Collection[str], at: TreePath = (), more: Collection[str] = ()
 ) -> list[Problem]:
-    """A problem for every name that no output reports.
+    """A problem for every name that no output reports. more: names that would be reported if they were asked for.
 
     at: the setting that holds the names, e.g. `("eval", "min")`; each problem's path goes on with the key or index.
     """
     keys: Sequence[str | int] = list(names) if isinstance(names, Mapping) else range(len(names))
     return [
-        Problem(f"{name} is not a metric of this experiment; {_hint(name, known)}", (*at, key))
+        Problem(f"{name} is not a metric of this experiment; {_hint(name, [*known, *more])}", (*at, key))
         for key, name in zip(keys, names, strict=True)
         if name not in known
     ]
@@ -166,5 +172,5 @@ def upside_down(gates: Gates, lower_is_better: Collection[str], known: Collectio
 
 
 def _hint(name: str, known: Collection[str]) -> str:
-    near = nearest(name, known)
+    near = next((each for each in known if name and each.startswith(name)), None) or nearest(name, known)
     return f"did you mean {near}?" if near else f"there are {', '.join(known)}"

@@ -23,16 +23,17 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
     """
     known = known_metrics(heads)
     bounds = [_beyond(name, least) for name, least in settings.min.items() if name in known]
+    more = _on_request(heads) - set(known)
     lower = [name for name, direction in known.items() if direction == "min"]
     problems = [
         *(problem for problem in bounds if problem is not None),
-        *unknown_metrics(settings.min, known, ("eval", "min")),
-        *unknown_metrics(settings.max, known, ("eval", "max")),
+        *unknown_metrics(settings.min, known, ("eval", "min"), more),
+        *unknown_metrics(settings.max, known, ("eval", "max"), more),
         *upside_down(gates_of(settings), lower, known),
         *_shares(settings),
         *_without_classes(settings, heads),
         *_against_baseline(settings, heads),
-        *unknown_metrics(settings.metrics or [], known, ("eval", "metrics")),
+        *unknown_metrics(settings.metrics or [], known, ("eval", "metrics"), more),
     ]
     if problems:
         raise ConfigError(*problems)
@@ -43,16 +44,21 @@ def asked_metrics(settings: EvalSection, monitors: Iterable[str | None] = ()) ->
     return [*(settings.metrics or []), *settings.min, *settings.max, *filter(None, monitors)]
 
 
+def _on_request(heads: Mapping[str, Head]) -> set[str]:
+    """What would be reported if it were asked for."""
+    single = len(heads) == 1
+    return {name if single else f"{output}/{name}" for output, head in heads.items() for name in head.on_request}
+
+
 def gates_of(settings: EvalSection) -> Gates:
     """What `eval:` asks for."""
-    per_class = {str(name): least for name, least in settings.per_class.items()}
-    return Gates(settings.min, settings.max, per_class, settings.max_drop, settings.gate_on)
+    return Gates(settings.min, settings.max, settings.per_class, settings.max_drop, settings.gate_on)
 
 
 def _shares(settings: EvalSection) -> list[Problem]:
     """Precision, recall and F1 are shares; an error below 0 is none."""
     problems = []
-    for name, least in gates_of(settings).per_class.items():
+    for name, least in settings.per_class.items():
         if not 0 <= least <= 1:
             problems.append(Problem(f"{name} is between 0 and 1, not {least:g}", ("eval", "per_class", name)))
     for name, most in settings.max.items():
@@ -64,9 +70,15 @@ def _shares(settings: EvalSection) -> list[Problem]:
 
 
 def _without_classes(settings: EvalSection, heads: Mapping[str, Head]) -> list[Problem]:
-    if not settings.per_class or any(hasattr(head, "classes") for head in heads.values()):
-        return []
-    return [Problem("no output of this experiment has classes, so none can have a gate", ("eval", "per_class"))]
+    having = [name for name, head in heads.items() if hasattr(head, "classes")]
+    if settings.per_class and not having:
+        return [Problem("no output of this experiment has classes, so none can have a gate", ("eval", "per_class"))]
+    outputs = {name: name.rpartition("/")[0] for name in settings.per_class}
+    return [
+        Problem(f"{output} is no output with classes; there are: {', '.join(having)}", ("eval", "per_class", name))
+        for name, output in outputs.items()
+        if output and output not in having
+    ]
 
 
 def _against_baseline(settings: EvalSection, heads: Mapping[str, Head]) -> list[Problem]:

@@ -10,6 +10,7 @@ from ft.core.config.patterns import split_text
 from ft.core.config.schema.inputs import ImageAugment
 from ft.core.config.section import Count, Fraction, Named, Section
 
+PER_CLASS = ("precision", "recall", "f1")
 NotBelowZero = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Patterns = list[int | str] | int | str
@@ -218,7 +219,7 @@ class EvalSection(Section):
     metrics: list[str] | None = Field(None, min_length=1, description="which to show; left out: all of the output's")
     min: dict[str, float] = Field(default_factory=dict, description="gate: metric: least value, else exit 3")
     max: dict[str, float] = Field(default_factory=dict, description="gate: metric: largest value, else exit 3")
-    per_class: dict[Literal["precision", "recall", "f1"], float] = Field(
+    per_class: dict[str, float] = Field(
         default_factory=dict, description="gate: least precision, recall or f1 of every class, else exit 3"
     )
     baseline: str | None = Field(None, description="an earlier evaluation of the same data, as ft eval --out writes it")
@@ -231,3 +232,10 @@ class EvalSection(Section):
     tta: ViewsSection | Literal["flip"] | None = Field(
         None, description="test-time augmentation; flip: each picture as it is and mirrored"
     )
+
+    @field_validator("per_class")
+    @classmethod
+    def _of_classes(cls, least: dict[str, float]) -> dict[str, float]:
+        if unknown := [name for name in least if name.rpartition("/")[2] not in PER_CLASS]:
+            raise ValueError(f"has {unknown[0]!r}; there are {', '.join(PER_CLASS)}, or OUTPUT/recall and so on")
+        return least

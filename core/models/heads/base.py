@@ -41,6 +41,7 @@ class Head(Protocol):
     weight: the share of this output's loss in the total.
     main_metric: what chooses the best checkpoint when the experiment does not say.
     higher_is_better: whether a larger main metric is the better one.
+    on_request: metrics that are reported only when asked for.
     means: those metrics that are the mean of a value of each example, which `per_example` gives.
     """
 
@@ -50,6 +51,7 @@ class Head(Protocol):
     main_metric: str
     higher_is_better: bool
     means: tuple[str, ...]
+    on_request: tuple[str, ...]
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
         """The loss summed over the batch: raw (B, size) of any float type, targets (B, ...) -> scalar float32.

@@ -46,6 +46,7 @@ class CategoryHead:
     main_metric = "accuracy"
     higher_is_better = True
     means: tuple[str, ...] = ("accuracy",)
+    on_request: tuple[str, ...] = (*BY_ORDER, *MORE)
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class LabelsHead:
     main_metric = "f1"
     higher_is_better = True
     means: tuple[str, ...] = ("exact_match", "hamming_accuracy")
+    on_request: tuple[str, ...] = ("auroc", "average_precision")
 
     def __init__(
         self,

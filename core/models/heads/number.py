@@ -30,6 +30,7 @@ class NumberHead:
     size = 1
     higher_is_better = False
     means: tuple[str, ...] = ("mae", "mse")
+    on_request: tuple[str, ...] = ()
 
     def __init__(
         self,

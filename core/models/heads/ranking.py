@@ -34,6 +34,7 @@ class RankingHead:
     main_metric = f"ndcg@{DEFAULT_K}"
     higher_is_better = True
     means: tuple[str, ...] = ()
+    on_request: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -119,3 +119,5 @@ def test_of_several_outputs_a_class_is_named_with_its_output() -> None:
     scores = judged()
     gates = check_gates(Gates(per_class={"f1": 0.1}), {}, {}, {**scores, "other": scores["kind"]})
     assert [gate.metric for gate in gates][::3] == ["kind/f1 of a", "other/f1 of a"]
+    one = check_gates(Gates(per_class={"other/f1": 0.1}), {}, {}, {**scores, "other": scores["kind"]})
+    assert [gate.metric for gate in one] == ["other/f1 of a", "other/f1 of b", "other/f1 of c"]
