@@ -13,7 +13,7 @@ from torch import nn
 
 from ft.core.config.schema import SpeedSection
 from ft.core.models.network import Network
-from ft.core.models.rewrite import rewrite, rewrites
+from ft.core.models.rewrite import KEEPS_LAYOUT, rewrite, rewrites
 
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -40,7 +40,8 @@ def describe_speed(network: Network, optimizer: torch.optim.Optimizer) -> dict[s
     """What was chosen, for a run's record: memory_format, fused, rewrites."""
     fused = bool(optimizer.param_groups[0].get("fused"))
     name = next(name for name, layout in _FORMATS.items() if layout == network.memory_format)
-    return {"memory_format": name, "fused": fused, "rewrites": rewrites(network.module)}
+    done = [each for each in rewrites(network.module) if name == "channels_last" or each != KEEPS_LAYOUT]
+    return {"memory_format": name, "fused": fused, "rewrites": done}
 
 
 def tell_speed(chosen: dict[str, object]) -> str:

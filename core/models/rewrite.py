@@ -40,6 +40,8 @@ _PASSING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)  # may hand their
 # Each answers with a tensor of its own that its gradient does not need.
 _FRESH = (*_CONVOLUTIONS, *_NORMS, *_POOLS, nn.Linear, nn.LayerNorm, nn.GroupNorm, Residual)
 
+KEEPS_LAYOUT = "Flatten keeps the memory layout"  # told of a network whose channels lie last
+
 Kind: TypeAlias = "type[nn.Module] | None"  # None: a layer that is called as it is written, whatever stands beside it
 Call: TypeAlias = "Callable[..., Tensor]"  # of a tensor and one or two layers
 
@@ -139,7 +141,7 @@ def _steps(kinds: Sequence[Kind], order: Sequence[int]) -> Iterator[_Step]:
         if kind is nn.ReLU and before in _FRESH:
             yield _Step(_relu_in_place, (place,), "ReLU in place")
         elif kind is nn.Flatten:
-            yield _Step(_flatten, (place,), "Flatten keeps the memory layout")
+            yield _Step(_flatten, (place,), KEEPS_LAYOUT)
         else:
             told = "max-pool before its activation" if place > position else ""
             yield _Step(_max_pool if kind is nn.MaxPool2d else _call, (place,), told)

@@ -12,12 +12,12 @@ import importlib
 import sys
 from types import ModuleType
 
-import torch
+from torch import library
 
 from ft.core.errors import ConfigError
 
 _ARGUMENTS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_kept_alive: list[torch.library.Library] = []  # a Library withdraws its operators when it is collected
+_kept_alive: list[library.Library] = []  # a Library withdraws its operators when it is collected
 
 
 def import_torchvision() -> ModuleType:
@@ -39,10 +39,10 @@ def import_torchvision() -> ModuleType:
 
 
 def _declare_operators() -> None:
-    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    operators = library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
-        library.define(name + _ARGUMENTS)  # type: ignore[no-untyped-call]
-    _kept_alive.append(library)
+        operators.define(name + _ARGUMENTS)  # type: ignore[no-untyped-call]
+    _kept_alive.append(operators)
 
 
 def _forget_half_import() -> None:

@@ -60,6 +60,9 @@ def test_each_choice_can_be_fixed_by_hand(home: Path) -> None:
     _, fixed, told = trained(home, *settings)
     assert fixed == {"memory_format": "contiguous", "fused": False, "rewrites": []}
     assert "speed: as written" in told
+    _, fixed, told = trained(home, "train.speed.memory_format=contiguous")
+    assert "Flatten" not in told  # in torch's own layout there is nothing to keep
+    assert "max-pool before its activation" in fixed["rewrites"]
 
 
 def test_the_judge_computes_as_the_training_did(home: Path) -> None:

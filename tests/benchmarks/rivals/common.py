@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import library, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from handwritten import VALIDATION, Examples, load
@@ -17,9 +17,9 @@ RATE, SMALL_RATE = 1e-3, 1e-4
 
 # A torchvision built for another torch lacks its operators, and then neither it nor what imports it can be imported.
 if not hasattr(torch.ops.torchvision, "nms"):
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    operators = library.Library("torchvision", "DEF")
+    operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    operators.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 __all__ = [
     "BATCH_SIZE",

@@ -106,7 +106,7 @@ def test_without_a_network_the_error_says_where_to_put_the_file(monkeypatch: pyt
     assert f"put it there: {place_of(GOOD)}" in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://example.org/a.pth", "ftp://example.org/a.pth", "file:///weights.pth"])
+@pytest.mark.parametrize("url", ["http://example.org/a.pth", "ftp://example.org/a.pth", "file://example.org/a.pth"])
 @pytest.mark.usefixtures("hub")
 def test_only_https_is_fetched(url: str) -> None:
     assert is_url(url)

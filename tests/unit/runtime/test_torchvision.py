@@ -15,9 +15,9 @@ from ft.core.runtime import torchvision as shim
 
 # A torchvision that fails on import exactly as one of another build does, until the schema is declared.
 MISMATCHED = """
-import torch
+from torch import library
 from . import part
-torch.library.register_fake("torchvision::nms")(lambda dets, scores, iou_threshold: dets.new_empty(0))
+library.register_fake("torchvision::nms")(lambda dets, scores, iou_threshold: dets.new_empty(0))
 __version__ = "9.9"
 """
 
