@@ -42,6 +42,7 @@ class Head(Protocol):
     main_metric: what chooses the best checkpoint when the experiment does not say.
     higher_is_better: whether a larger main metric is the better one.
     on_request: metrics that are reported only when asked for.
+    answers_by_example: whether a row of `raw` answers for one example, of the split's rows.
     means: those metrics that are the mean of a value of each example, which `per_example` gives.
     """
 
@@ -50,6 +51,7 @@ class Head(Protocol):
     weight: float
     main_metric: str
     higher_is_better: bool
+    answers_by_example: bool
     means: tuple[str, ...]
     on_request: tuple[str, ...]
 

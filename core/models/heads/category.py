@@ -45,6 +45,7 @@ class CategoryHead:
 
     main_metric = "accuracy"
     higher_is_better = True
+    answers_by_example = True
     means: tuple[str, ...] = ("accuracy",)
     on_request: tuple[str, ...] = (*BY_ORDER, *MORE)
 

@@ -33,6 +33,7 @@ class LabelsHead:
 
     main_metric = "f1"
     higher_is_better = True
+    answers_by_example = True
     means: tuple[str, ...] = ("exact_match", "hamming_accuracy")
     on_request: tuple[str, ...] = ("auroc", "average_precision")
 

@@ -29,6 +29,7 @@ class NumberHead:
 
     size = 1
     higher_is_better = False
+    answers_by_example = True
     means: tuple[str, ...] = ("mae", "mse")
     on_request: tuple[str, ...] = ()
 

@@ -33,6 +33,7 @@ class RankingHead:
     size = 1
     main_metric = f"ndcg@{DEFAULT_K}"
     higher_is_better = True
+    answers_by_example = False  # a row is a user's, and as long as there are items
     means: tuple[str, ...] = ()
     on_request: tuple[str, ...] = ()
 
