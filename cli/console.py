@@ -17,7 +17,7 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, github, merge_view, profile_view, timings_view, views
+from ft.cli import data_views, documents, eval_view, github, merge_view, profile_view, timings_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -80,7 +80,7 @@ class Console:
         """A judged checkpoint; quiet: the main metric of each output, in one line."""
         metrics = result.evaluation.metrics()
         main = "  ".join(f"{name}={metrics[name]:.6g}" for name in result.main_metrics)
-        self._result(views.evaluation(result), documents.evaluation(result), main)
+        self._result(eval_view.evaluation(result), documents.evaluation(result), main)
         github.tell(result)
 
     def run(self, result: RunResult) -> None:

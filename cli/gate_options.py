@@ -34,6 +34,16 @@ MaxDrop = Annotated[
     list[str] | None,
     typer.Option("--max-drop", metavar="METRIC=VALUE", help="Gate: exit 3 when it is worse than the baseline."),
 ]
+PerSlice = Annotated[
+    list[str] | None,
+    typer.Option("--per-slice", metavar="METRIC=VALUE", help="Gate: least value in every slice (largest, of errors)."),
+]
+Slices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slice", metavar="COLUMN", help="Judge parts too: sex (all values), town=Oslo,Bergen, or ranges age=18,65."
+    ),
+]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the gates to this file, as JUnit XML.")]
 
 _EXAMPLES = {
@@ -41,6 +51,7 @@ _EXAMPLES = {
     "--max": "--max loss=0.2",
     "--per-class": "--per-class recall=0.9",
     "--max-drop": "--max-drop accuracy=0.003",
+    "--per-slice": "--per-slice accuracy=0.9",
 }
 
 
@@ -51,6 +62,8 @@ def gate_settings(
     max_drop: Sequence[str] | None,
     baseline: Path | None,
     gate_on: str | None,
+    per_slice: Sequence[str] | None = None,
+    slices: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The options by the key of `eval:`. Raises ConfigError for another form."""
     gates: dict[str, Any] = {
@@ -58,6 +71,8 @@ def gate_settings(
         "max": parse_gates("--max", maximum),
         "per_class": parse_gates("--per-class", per_class),
         "max_drop": parse_gates("--max-drop", max_drop),
+        "per_slice": parse_gates("--per-slice", per_slice),
+        "slices": parse_slices(slices),
     }
     if below := [metric for metric, margin in gates["max_drop"].items() if margin < 0]:
         raise ConfigError(f"--max-drop {below[0]}: a drop is not below 0")
@@ -82,3 +97,28 @@ def parse_gates(option: str, gates: Sequence[str] | None) -> dict[str, float]:
         if not (metric and equals and math.isfinite(found[metric])):
             raise ConfigError(f"{option} {gate}: expected METRIC=VALUE, e.g. {_EXAMPLES[option]}")
     return found
+
+
+def parse_slices(asked: Sequence[str] | None) -> dict[str, Any]:
+    """`["sex", "age=18,65", "town=Oslo"]` -> {"sex": "all", "age": [18.0, 65.0], "town": ["Oslo"]}. Raises ConfigError
+    for another form.
+    """
+    found: dict[str, Any] = {}
+    for text in asked or []:
+        column, equals, listed = text.partition("=")
+        parts = [part.strip() for part in listed.split(",") if part.strip()]
+        if not column or bool(equals) != bool(parts) or column in found:
+            raise ConfigError(f"--slice {text}: expected COLUMN, COLUMN=VALUE,VALUE or COLUMN=BOUND,BOUND, each once")
+        found[column] = _bounds(text, parts) if parts else "all"
+    return found
+
+
+def _bounds(text: str, parts: list[str]) -> list[float] | list[str]:
+    """Numbers, ascending, where all are; else the words."""
+    try:
+        bounds = [float(part) for part in parts]
+    except ValueError:
+        return parts
+    if bounds != sorted(set(bounds)):
+        raise ConfigError(f"--slice {text}: bounds ascend")
+    return bounds

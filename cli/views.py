@@ -28,7 +28,6 @@ from ft.core.stages.runs import Status
 from ft.core.stages.verify import Verified
 
 View = list[RenderableType]
-WIDEST_CONFUSION = 12
 SHORTEST_RUN = 12  # letters of a run's path that a narrow terminal leaves
 
 
@@ -43,11 +42,11 @@ def fit_summary(result: FitResult) -> View:
     done = "trained" if result.stage == "train" else "fine-tuned"
     learn = f"{result.trainable:,} of {result.parameters:,} parameters learn"
     head = f"{result.name}: {done} in {duration(result.seconds)} on {result.device} ({result.precision}), {learn}"
-    lines: View = [_bold(head)]
+    lines: View = [bold(head)]
     if not result.metrics:
         why = f"validation {result.main_metric} was never a number" if result.undecided else "no validation split"
         return [*lines, f"  {why}: best is the last state, after epoch {result.epochs}"]
-    value = _with_interval(result.metrics[result.main_metric], result.intervals.get(result.main_metric))
+    value = with_interval(result.metrics[result.main_metric], result.intervals.get(result.main_metric))
     steps = f" ({result.steps:,} steps)" if result.reason == "max_steps" else ""  # the last epoch may be a part of one
     lines.append(
         f"  validation {result.main_metric} {value}, best at epoch {result.best_epoch} of {result.epochs}{steps}"
@@ -56,26 +55,8 @@ def fit_summary(result: FitResult) -> View:
         lines.append(f"  before fine-tuning    {number(result.before[result.main_metric])}")
     for metric in result.main_metrics:
         if metric != result.main_metric:
-            lines.append(f"  {metric:<21} {_with_interval(result.metrics[metric], result.intervals.get(metric))}")
+            lines.append(f"  {metric:<21} {with_interval(result.metrics[metric], result.intervals.get(metric))}")
     return lines
-
-
-def evaluation(result: EvalResult) -> View:
-    """The verdict, every metric with its interval, the classes."""
-    unit = next(iter(result.evaluation.scores.values())).unit
-    examples = f"{result.evaluation.examples:,} {result.split} {unit}"
-    head = f"{result.name}: {shown(result.checkpoint)}, {examples} in {duration(result.seconds)} ({result.precision})"
-    view: View = [_bold(head), _metrics(result.metrics, result.intervals)]
-    view += _reading(result)
-    for name, scores in result.evaluation.scores.items():
-        if scores.per_class:
-            view.append(_classes(name, scores.per_class))
-        if scores.confusion and scores.classes and len(scores.classes) <= WIDEST_CONFUSION:
-            view.append(_confusion(scores.classes, scores.confusion))
-    view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.gates]
-    if result.run is not None:
-        view.append(f"  report  {shown(result.run / f'report-{result.split}.md')}")
-    return view
 
 
 def run(result: RunResult) -> View:
@@ -85,13 +66,13 @@ def run(result: RunResult) -> View:
         view += fit_summary(each)
     if result.evaluation is not None:
         verdicts = [v for v in (result.baseline, result.evaluation) if v is not None]
-        view += [_stages(verdicts), *_reading(result.evaluation)]
+        view += [_stages(verdicts), *reading(result.evaluation)]
         if not result.fits[-1].smoke:  # two batches say nothing of a gate
             gates = result.evaluation.gates
             view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in gates]
     last = result.fits[-1]
     if last.smoke:
-        return [*view, _bold("smoke test passed: every stage ran, saved and evaluated; nothing was kept")]
+        return [*view, bold("smoke test passed: every stage ran, saved and evaluated; nothing was kept")]
     for each in result.fits:
         view.append(f"  run       {shown(each.run)}  ({each.stage})")
     view.append(f"  weights   {shown(last.best)}")
@@ -101,7 +82,7 @@ def run(result: RunResult) -> View:
 def predictions(result: Predictions, top: int) -> View:
     """A line per example and output: what it is called, the answer, the most likely ones with their probabilities."""
     shares = any(answer.probabilities is not None for answer in result.answers)
-    table = _table("example", "answer", *(["probabilities"] if shares else []))
+    rows = table("example", "answer", *(["probabilities"] if shares else []))
     for answer in result.answers:
         match answer.value:
             case float():
@@ -114,10 +95,10 @@ def predictions(result: Predictions, top: int) -> View:
                 value = answer.value
         said = f"{answer.output}: {value}" if len(result.outputs) > 1 else value
         first = list((answer.probabilities or {}).items())[:top]
-        table.add_row(
+        rows.add_row(
             answer.file, said, *(["  ".join(f"{each} {share:.4f}" for each, share in first)] if shares else [])
         )
-    return [table]
+    return [rows]
 
 
 def recommendations(result: Sequence[Recommendations]) -> View:
@@ -125,12 +106,12 @@ def recommendations(result: Sequence[Recommendations]) -> View:
     view: View = []
     for each in result:
         without = f", without the {each.left_out:,} chosen before" if each.left_out else ""
-        view.append(_bold(f"for {each.user}{without}"))
+        view.append(bold(f"for {each.user}{without}"))
         titled = any(item.title != item.item for item in each.items)
-        table = _table("#", "item", *(["title"] if titled else []), "score", right=(0, 2 + titled))
+        rows = table("#", "item", *(["title"] if titled else []), "score", right=(0, 2 + titled))
         for item in each.items:
-            table.add_row(str(item.rank), item.item, *([item.title] if titled else []), number(item.score))
-        view.append(table)
+            rows.add_row(str(item.rank), item.item, *([item.title] if titled else []), number(item.score))
+        view.append(rows)
     return view
 
 
@@ -141,31 +122,29 @@ def written(path: Path, what: str, *, replaced: bool) -> View:
 
 def layers(result: LayersResult) -> View:
     """The numbers that --freeze takes, and what each unit is."""
-    table = _table("#", "name", "kind", "output", "parameters", "trainable", right=(0, 4, 5))
+    rows = table("#", "name", "kind", "output", "parameters", "trainable", right=(0, 4, 5))
     for row in result.rows:
         shape = "?" if row.output_shape is None else "x".join(map(str, row.output_shape)) or "1"
         state = row.state if row.state in ("frozen", "-") else f"{row.trainable:,}"
-        table.add_row(
-            str(row.index), row.name, row.kind, shape, f"{row.parameters:,}" if row.parameters else "-", state
-        )
+        rows.add_row(str(row.index), row.name, row.kind, shape, f"{row.parameters:,}" if row.parameters else "-", state)
     total = f"  {result.parameters.total:,} parameters, {result.parameters.trainable:,} trainable"
-    return [table, total, *(f"  {note}" for note in result.notes)]
+    return [rows, total, *(f"  {note}" for note in result.notes)]
 
 
 def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
     """A line per run."""
     if not rows:
         return [f"no runs below {runs_dir}/"]
-    table = _table("run", "stage", "state", "started", "epochs", "scores", right=(4,))
-    table.padding = (0, 1, 0, 0)  # narrow terminals need every letter
-    for column in table.columns[1:5]:
+    shown_runs = table("run", "stage", "state", "started", "epochs", "scores", right=(4,))
+    shown_runs.padding = (0, 1, 0, 0)  # narrow terminals need every letter
+    for column in shown_runs.columns[1:5]:
         column.no_wrap = True  # the scores break well, and a run's name can be shortened
     for row in rows:
         status = row.status
         started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M")
         path = Shortened(shown(row.path))
-        table.add_row(path, status.stage, status.state, started, str(status.epochs), _scores(status))
-    return [table]
+        shown_runs.add_row(path, status.stage, status.state, started, str(status.epochs), _scores(status))
+    return [shown_runs]
 
 
 def verified(name: str, results: Sequence[Verified]) -> View:
@@ -174,7 +153,7 @@ def verified(name: str, results: Sequence[Verified]) -> View:
     for result in results:
         kills = ", ".join(map(str, result.kills))
         view.append(
-            _bold(f"{name}: {result.stage}, {result.steps} steps, killed at {kills} ({duration(result.seconds)})")
+            bold(f"{name}: {result.stage}, {result.steps} steps, killed at {kills} ({duration(result.seconds)})")
         )
         equal = f"{result.tensors} tensors and {result.lines} lines of metrics are equal, bit for bit"
         view.append(f"  {equal if result.difference is None else f'not equal: {result.difference}'}")
@@ -190,8 +169,8 @@ def doctor(facts: Mapping[str, Any], extras: Sequence[Extra]) -> View:
         else f"{vision['version']} ({'fits' if vision['fits'] else 'misfit'}: {vision['why']})"
     )
     memory = facts["memory_bytes"]
-    table = _table("", "")
-    table.show_header = False
+    rows = table("", "")
+    rows.show_header = False
     for name, value in {
         "python": facts["python"],
         "system": facts["os"],
@@ -200,12 +179,12 @@ def doctor(facts: Mapping[str, Any], extras: Sequence[Extra]) -> View:
         "cpu": f"{facts['cpu']['name']}, {facts['cpu']['cores']} cores, {facts['threads']} torch threads",
         "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
     }.items():
-        table.add_row(name, str(value))
+        rows.add_row(name, str(value))
     for device in facts["devices"]:
-        table.add_row(f"device {device['device']}", f"{device['name']}; fast at {', '.join(device['fast_precisions'])}")
+        rows.add_row(f"device {device['device']}", f"{device['name']}; fast at {', '.join(device['fast_precisions'])}")
     for extra in extras:
-        table.add_row(f"extra {extra.name}", "installed" if extra.installed else f"missing; {extra.install_line}")
-    return [table]
+        rows.add_row(f"extra {extra.name}", "installed" if extra.installed else f"missing; {extra.install_line}")
+    return [rows]
 
 
 def shown(path: Path) -> str:
@@ -266,15 +245,7 @@ def freezing(last_unit: int) -> str:
     return f"--freeze {','.join(map(str, range(last_unit))) if last_unit <= 3 else f'0-{last_unit - 1}'}"
 
 
-def _metrics(metrics: Mapping[str, float], intervals: Mapping[str, Interval]) -> Table:
-    table = _table("metric", "value", "95 % interval", right=(1,))
-    for name, value in metrics.items():
-        ends = intervals.get(name)
-        table.add_row(name, number(value), f"{number(ends[0])} to {number(ends[1])}" if ends else "")
-    return table
-
-
-def _reading(result: EvalResult) -> View:
+def reading(result: EvalResult) -> View:
     """What must be known to understand the metrics."""
     scores = result.evaluation.scores
     return [
@@ -282,27 +253,13 @@ def _reading(result: EvalResult) -> View:
     ]
 
 
-def _classes(output: str, rows: Sequence[Any]) -> Table:
-    table = _table(output, "precision", "recall", "f1", "examples", right=(1, 2, 3, 4))
-    for row in rows:
-        table.add_row(row.name, number(row.precision), number(row.recall), number(row.f1), f"{row.support:,}")
-    return table
-
-
-def _confusion(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> Table:
-    table = _table("true \\ predicted", *classes, right=range(1, len(classes) + 1))
-    for name, row in zip(classes, matrix, strict=True):
-        table.add_row(name, *(str(count) if count else "." for count in row))
-    return table
-
-
 def _stages(verdicts: Sequence[EvalResult]) -> Table:
     """Evaluations side by side: the stages as columns."""
-    table = _table(f"on {verdicts[0].split}", *(v.stage for v in verdicts), right=range(1, len(verdicts) + 1))
+    rows = table(f"on {verdicts[0].split}", *(v.stage for v in verdicts), right=range(1, len(verdicts) + 1))
     for metric in verdicts[-1].metrics:
-        cells = [_with_interval(v.metrics[metric], v.intervals.get(metric)) for v in verdicts]
-        table.add_row(metric, *cells)
-    return table
+        cells = [with_interval(v.metrics[metric], v.intervals.get(metric)) for v in verdicts]
+        rows.add_row(metric, *cells)
+    return rows
 
 
 def _scores(status: Status) -> str:
@@ -325,16 +282,19 @@ def _headline(metrics: Mapping[str, float], main: Sequence[str]) -> str:
     return ", ".join(f"{name} {number(metrics[name])}" for name in names)
 
 
-def _with_interval(value: float, ends: Interval | None) -> str:
+def with_interval(value: float, ends: Interval | None) -> str:
+    """`0.98 [0.97, 0.99]`."""
     return number(value) if ends is None else f"{number(value)} [{number(ends[0])}, {number(ends[1])}]"
 
 
-def _table(*columns: str, right: Sequence[int] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, header_style="bold")
+def table(*columns: str, right: Sequence[int] = ()) -> Table:
+    """An empty table; right: columns of numbers."""
+    rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, header_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
-    return table
+        rows.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    return rows
 
 
-def _bold(text: str) -> Text:
+def bold(text: str) -> Text:
+    """A headline."""
     return Text(text, style="bold")

@@ -29,6 +29,8 @@ from ft.cli.gate_options import (
     Maximum,
     Minimum,
     PerClass,
+    PerSlice,
+    Slices,
     gate_settings,
 )
 from ft.core.errors import ConfigError, GateError
@@ -44,6 +46,8 @@ def evaluate(
     gate_on: GateOn = None,
     baseline: Baseline = None,
     max_drop: MaxDrop = None,
+    per_slice: PerSlice = None,
+    slices: Slices = None,
     junit: Junit = None,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
     data: Annotated[
@@ -64,7 +68,7 @@ def evaluate(
     FILE is a checkpoint or a run; without one, the newest finished run. Exit code 3 when a gate fails.
     """
     files, settings = split_words(words)
-    gates = gate_settings(minimum, maximum, per_class, max_drop, baseline, gate_on)
+    gates = gate_settings(minimum, maximum, per_class, max_drop, baseline, gate_on, per_slice, slices)
     if split not in (None, "train", "val", "test"):
         raise ConfigError(f"--split {split}: there are train, val and test")
     _check_file("--out", out, "eval.json")

@@ -6,7 +6,7 @@ nothing is fitted or encoded yet. Preparing, checking and predicting all begin h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -54,15 +54,23 @@ class Gathered:
     """dataset: the cut tables. titles: by ranking output and split, the column that says what an item is called.
 
     times: by split, the column that puts the choices of histories in order; empty where nothing asks for it.
+    beside: by split and name, columns of the data that were asked for and that the model need not know.
     """
 
     dataset: Dataset
     titles: Mapping[str, Mapping[str, Values | None]]
     times: Mapping[str, Values]
+    beside: Mapping[str, Mapping[str, Values]]
 
 
-def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[str] | None = None) -> Gathered:
+def gather(
+    data: DataSection,
+    settings: Mapping[str, ColumnSettings],
+    only: set[str] | None = None,
+    beside: Collection[str] = (),
+) -> Gathered:
     """The examples of a source, cut as `data.split` says. settings: of inputs and outputs, by name. only: as for load.
+    beside: more columns of the data.
 
     Raises ConfigError for columns that are not there, DataError for data that cannot be used.
     """
@@ -70,15 +78,16 @@ def gather(data: DataSection, settings: Mapping[str, ColumnSettings], only: set[
     titles = {name: s.title for name, s in settings.items() if isinstance(s, RankingOutput) and s.title}
     everything = {column for columns in reads.values() for column in columns}
     time = choice_time(data, settings)
-    needed = everything | split_columns(data.split) | set(titles.values()) | ({time} if time else set())
+    needed = everything | split_columns(data.split) | set(titles.values()) | ({time} if time else set()) | {*beside}
     dataset = load(data, needed, only, only_texts(settings, reads))
-    require_columns(dataset, settings, reads, titles)
+    require_columns(dataset, settings, reads, titles, beside)
     dataset = _skip_unreadable(dataset, data.split, settings, reads)
     dataset = _cut(dataset, data, settings, reads)
     return Gathered(
         named(dataset, settings, reads),
         {name: {split: dataset.values(split, title) for split in dataset.splits} for name, title in titles.items()},
         {split: dataset.values(split, time) for split in dataset.splits} if time else {},
+        {split: {column: dataset.values(split, column) for column in beside} for split in dataset.splits},
     )
 
 
@@ -169,7 +178,11 @@ def only_texts(settings: Mapping[str, ColumnSettings], reads: Reads) -> set[str]
 
 
 def require_columns(
-    dataset: Dataset, settings: Mapping[str, ColumnSettings], reads: Reads, titles: Mapping[str, str]
+    dataset: Dataset,
+    settings: Mapping[str, ColumnSettings],
+    reads: Reads,
+    titles: Mapping[str, str],
+    beside: Collection[str] = (),
 ) -> None:
     """Raises ConfigError for every column that is not there, at the setting that names it.
 
@@ -181,6 +194,7 @@ def require_columns(
     wanted += [
         (s.time, ("inputs", name, "time")) for name, s in settings.items() if isinstance(s, HistoryInput) and s.time
     ]
+    wanted += [(column, ("eval", "slices", column)) for column in beside]
     for column, place in wanted:
         lacking = [split for split, table in dataset.splits.items() if column not in table.columns]
         everywhere = len(lacking) == len(dataset.splits)

@@ -8,7 +8,7 @@ Rows that nobody has labelled are unlabelled.py's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,7 +32,7 @@ from ft.core.data.outline import settle_columns
 from ft.core.data.ranking import ranking_notes
 from ft.core.data.splits import split_names
 from ft.core.data.stored import Stored
-from ft.core.data.table import SPLITS, Dataset
+from ft.core.data.table import SPLITS, Dataset, Values
 from ft.core.errors import DataError
 from ft.core.runtime.timings import phase
 
@@ -46,6 +46,7 @@ class Data:
     fingerprints: by split, SHA-256 of the encoded bytes and of the columns' names, types and classes.
     class_counts: of the training split if it was read, by output and class or label.
     notes: what the user should know of the values: what was missing, unknown, cut, left out or in two splits.
+    beside: by split and name, further columns of the data, row by row as the examples.
     """
 
     examples: Mapping[str, Examples]
@@ -57,6 +58,7 @@ class Data:
     class_counts: Mapping[str, Mapping[str, int]]
     output_settings: Mapping[str, OutputColumn] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    beside: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -83,17 +85,18 @@ def prepare_data(
     only: set[str] | None = None,
     keep: Mapping[str, Mapping[str, Any]] | None = None,
     allow: Callable[[int], None] | None = None,
+    beside: Collection[str] = (),
 ) -> Data:
     """Load, split, fit on training and encode. inputs, outputs: None for the source's own.
 
     only: the splits to encode, "train" among them; None: all there are. keep: states of columns of an earlier training,
     whose normalisation, classes of inputs and catalogues stay where the settings leave them to fitting. allow: raises
-    where there are too few training rows; it is given their number before any is decoded.
+    where there are too few training rows; it is given their number before any is decoded. beside: further columns.
     Raises ConfigError when the settings are at fault, DataError when the data are.
     """
     input_settings, output_settings = settle_columns(data, inputs, outputs)
     settings: dict[str, InputColumn | OutputColumn] = {**input_settings, **output_settings}
-    gathered = gather(data, settings, only)
+    gathered = gather(data, settings, only, beside)
     dataset = gathered.dataset
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.found}: has no training examples, only {', '.join(dataset.official)}")
@@ -119,7 +122,7 @@ def prepare_data(
     fitted_outputs = {name: columns[name] for name in output_settings}
     examples = with_histories(examples, fitted_inputs, _catalog(fitted_outputs), orders)
     prepared = _as_data(dataset, data, fitted_inputs, fitted_outputs, _with_choices(examples, fitted_outputs))
-    return replace(prepared, output_settings=output_settings)
+    return replace(prepared, output_settings=output_settings, beside=gathered.beside)
 
 
 @phase("data")
@@ -130,19 +133,22 @@ def prepare_with(
     settings: Mapping[str, InputColumn | OutputColumn],
     *,
     only: set[str] | None = None,
+    beside: Collection[str] = (),
 ) -> Data:
     """Load and encode with columns that a checkpoint brings. settings: of each of them, by name.
 
     only: the splits to encode; one that there is not is left out. Cut splits come out as they did in training.
+    beside: further columns of the data.
     A picture source's own two columns stand for the checkpoint's only input and only output, whatever their names.
     Raises DataError when a class is not among the checkpoint's, ConfigError when a column is not there.
     """
-    gathered = gather(data, {name: settings[name] for name in (*inputs, *outputs)}, only)
+    gathered = gather(data, {name: settings[name] for name in (*inputs, *outputs)}, only, beside)
     dataset = gathered.dataset
     read = {name: column for name, column in outputs.items() if not isinstance(column, Catalog)}
     examples = _encode(dataset, inputs, read, only, {})
     examples = with_histories(examples, inputs, _catalog(outputs), _orders(gathered, examples))
-    return _as_data(dataset, data, inputs, outputs, _with_choices(examples, outputs))
+    prepared = _as_data(dataset, data, inputs, outputs, _with_choices(examples, outputs))
+    return replace(prepared, beside=gathered.beside)
 
 
 def _histories(

@@ -55,7 +55,7 @@ class Recorder:
         }
 
     def answers(self) -> dict[str, Answers]:
-        """By output. Left out: outputs whose raw answers are no value of an example, or take more room than there is."""
+        """By output. Left out: those whose raw answers are no example's, or take more room than there is."""
         return {
             name: Answers(*(torch.cat(parts).cpu()[self._order] for parts in (output.raw, output.targets)))
             for name, output in self._outputs.items()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 BINS = 15
@@ -28,7 +30,7 @@ def add(sums: dict[str, Tensor], logits: Tensor, targets: Tensor) -> None:
     own = shares.gather(1, targets[:, None]).squeeze(1)
     squared = shares.square().sum(1) + 1 - 2 * own
     sums["squared"] += squared.sum()
-    bins = (confidence * BINS).ceil().sub(1).nan_to_num(0).clamp(0, BINS - 1).long()
+    bins = _bins(confidence)
     values = torch.stack([torch.ones_like(confidence), confidence, (chosen == targets).float()])  # (3, B)
     sums["bins"] += torch.zeros(3, BINS, device=logits.device).index_add_(1, bins, values)
 
@@ -42,3 +44,32 @@ def ece(sums: dict[str, Tensor], count: int) -> float:
     """0..1, 0 is best; NaN of nothing."""
     _, confidence, right = sums["bins"].cpu().double()
     return float((right - confidence).abs().sum()) / count if count else math.nan
+
+
+def by_example(
+    logits: NDArray[np.float32], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each example: the squared distance, (N,), and right - confidence in the column of its bin, (N, BINS).
+
+    logits: (N, K). targets: (N,). brier is the mean of the first, twice that of two classes; ece the sum of the
+    absolute means of the second's columns.
+    """
+    shares = torch.from_numpy(logits).float().softmax(1)
+    confidence, chosen = shares.max(1)
+    wanted = torch.from_numpy(targets)
+    own = shares.gather(1, wanted[:, None]).squeeze(1)
+    squared = shares.square().sum(1) + 1 - 2 * own
+    gaps = torch.zeros(len(logits), BINS, dtype=torch.float64)
+    gaps[torch.arange(len(logits)), _bins(confidence)] = (chosen == wanted).double() - confidence.double()
+    return squared.double().numpy(), gaps.numpy()
+
+
+def reliability(sums: dict[str, Tensor]) -> list[tuple[int, float, float]]:
+    """Of each bin that holds examples: how many, their mean confidence, the share that was right."""
+    rows = sums["bins"].cpu().double().T.tolist()
+    return [(round(count), sure / count, right / count) for count, sure, right in rows if count]
+
+
+def _bins(confidence: Tensor) -> Tensor:
+    """(B,) in 0..1 -> int64 (B,)."""
+    return (confidence * BINS).ceil().sub(1).nan_to_num(0).clamp(0, BINS - 1).long()

@@ -19,16 +19,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ft.core.metrics import agreement, calibration, ranks
+from ft.core.metrics import calibration, ranks
+from ft.core.metrics.agreement import BY_COUNTS
 from ft.core.metrics.intervals import wilson
 from ft.core.metrics.partial_sums import PartialSums
 from ft.core.metrics.scores import ClassScores, Interval, Scores
 
 CONFUSION_LIMIT = 1000  # classes; the matrix costs 8 bytes times the square of them
 AVERAGES = ("precision", "recall", "f1")
+OVER_CLASSES = (*AVERAGES, *(f"{name}_weighted" for name in AVERAGES))
 BY_ORDER = ("auroc", "average_precision")
 RATES = ("sensitivity", "specificity")
 MORE = ("balanced_accuracy", "kappa", "mcc", "brier", "ece")  # reported only when asked for
@@ -50,9 +53,8 @@ def metric_names(
     classes: int, top_k: Sequence[int], by_order: Sequence[str] = (), more: Sequence[str] = ()
 ) -> list[str]:
     """What `CategoryScores` reports, in its order."""
-    averages = [*AVERAGES, *(f"{name}_weighted" for name in AVERAGES)]
     last = (*BY_ORDER, *RATES) if classes == 2 else by_order
-    return ["accuracy", *(f"top{k}" for k in top_k), *averages, *last, *more]
+    return ["accuracy", *(f"top{k}" for k in top_k), *OVER_CLASSES, *last, *more]
 
 
 class CategoryScores(PartialSums):
@@ -123,16 +125,16 @@ class CategoryScores(PartialSums):
         rows = [class_scores(*row) for row in zip(self._classes, hits, predicted, support, strict=True)]
         count = sum(support)
         shares = {"accuracy": sum(hits)} | {f"top{k}": inside for k, inside in zip(self._top_k, within, strict=True)}
-        occurring = [row for row, answers in zip(rows, predicted, strict=True) if row.support or answers]
+        counts = [np.array(each, dtype=np.float64) for each in (support, predicted, hits)]
         rates = self._rates(hits, support)
         metrics, intervals = self._judge_order()
         return Scores(
             metrics={name: ratio(right, count) for name, right in shares.items()}
-            | {name: _mean(occurring, name, [1] * len(occurring)) for name in AVERAGES}
-            | {f"{name}_weighted": _mean(rows, name, support) for name in AVERAGES}
+            | {name: float(BY_COUNTS[name](*counts)) for name in OVER_CLASSES}
             | metrics
             | {name: ratio(*parts) for name, parts in rates.items()}
-            | {name: self._judge(name, support, predicted, hits) for name in self._more},
+            | {name: float(BY_COUNTS[name](*counts)) for name in self._more if name in BY_COUNTS}
+            | {name: self._judge(name, support) for name in self._more if name not in BY_COUNTS},
             intervals={name: wilson(right, count) for name, right in shares.items()}
             | intervals
             | {name: wilson(*parts) for name, parts in rates.items()},
@@ -145,17 +147,10 @@ class CategoryScores(PartialSums):
             notes=self._notes(support),
         )
 
-    def _judge(self, name: str, support: list[int], predicted: list[int], hits: list[int]) -> float:
-        """One of MORE."""
-        match name:
-            case "balanced_accuracy":
-                return agreement.balanced_accuracy(support, hits)
-            case "kappa":
-                return agreement.kappa(support, predicted, hits)
-            case "mcc":
-                return agreement.mcc(support, predicted, hits)
-            case "brier":
-                return calibration.brier(self._sums, sum(support), len(self._classes))
+    def _judge(self, name: str, support: list[int]) -> float:
+        """brier or ece."""
+        if name == "brier":
+            return calibration.brier(self._sums, sum(support), len(self._classes))
         return calibration.ece(self._sums, sum(support))
 
     def _per_class(self) -> tuple[list[int], list[int], list[int]]:
@@ -253,10 +248,6 @@ def class_scores(name: str, hits: int, predicted: int, support: int) -> ClassSco
         f1=2 * hits / (predicted + support) if predicted + support else 0.0,
         support=support,
     )
-
-
-def _mean(rows: Sequence[ClassScores], name: str, weights: Sequence[int]) -> float:
-    return ratio(sum(weight * getattr(row, name) for row, weight in zip(rows, weights, strict=True)), sum(weights))
 
 
 def ratio(part: float, whole: int) -> float:

@@ -4,34 +4,19 @@ Both models answered every example, so the differences example by example are wh
 cancels. Of right and wrong answers only those that changed matter (McNemar 1947): of b that were right and c that
 became right, b is binomial with one half if the models are equal, and the test is exact. The interval of such a drop is
 Agresti and Min's ("Simple improved confidence intervals for comparing matched proportions", 2005). Other values are
-resampled pair by pair (Efron's bootstrap) with the same draws every time; above a hundred thousand examples the normal
-approximation is as good and takes no time.
+resampled pair by pair (resampling.py); above a hundred thousand examples the normal approximation is as good and takes
+no time.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ft.core.metrics.intervals import Z95
-
-RESAMPLES = 4_000
-MANY = 100_000  # examples, from which on nothing is resampled
-_ROOM = 4_000_000  # draws at once
-
-
-@dataclass(frozen=True)
-class Drop:
-    """How much worse, in the metric's own units; negative where it is better. interval: its 95 % one. p: the
-    probability of such a drop or a larger one between equal models.
-    """
-
-    value: float
-    interval: tuple[float, float]
-    p: float
+from ft.core.metrics.resampling import MANY, UNKNOWN, Drop, drop, mean_of
 
 
 def compare(before: NDArray[np.float32], after: NDArray[np.float32], *, lower_is_better: bool) -> Drop:
@@ -39,7 +24,7 @@ def compare(before: NDArray[np.float32], after: NDArray[np.float32], *, lower_is
     assert before.shape == after.shape
     loss = (after.astype(np.float64) - before) if lower_is_better else (before.astype(np.float64) - after)
     if not len(loss) or not np.isfinite(loss).all():
-        return Drop(math.nan, (math.nan, math.nan), math.nan)
+        return UNKNOWN
     if set(np.unique(before)) | set(np.unique(after)) <= {0.0, 1.0}:
         worse, better = int((loss > 0).sum()), int((loss < 0).sum())
         return Drop((worse - better) / len(loss), _agresti_min(worse, better, len(loss)), mcnemar(worse, better))
@@ -67,15 +52,9 @@ def _agresti_min(worse: int, better: int, count: int) -> tuple[float, float]:
 
 
 def _of_means(loss: NDArray[np.float64]) -> Drop:
-    drop, count = float(loss.mean()), len(loss)
-    if count > MANY or loss.std() == 0:
-        spread = float(loss.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
-        p = 0.5 * math.erfc(drop / spread / math.sqrt(2)) if spread else (1.0 if drop <= 0 else 0.0)
-        return Drop(drop, (drop - Z95 * spread, drop + Z95 * spread), p)
-    draw = np.random.default_rng(0)
-    block = max(1, _ROOM // count)
-    sizes = [min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)]
-    means = np.concatenate([loss[draw.integers(0, count, (size, count))].mean(1) for size in sizes])
-    low, high = np.quantile(means, [0.025, 0.975])
-    beyond = int((means - drop >= drop).sum())  # the resampled means, moved to where equal models would have them
-    return Drop(drop, (float(low), float(high)), (beyond + 1) / (RESAMPLES + 1))
+    value, count = float(loss.mean()), len(loss)
+    if count <= MANY and loss.std() > 0:
+        return drop(mean_of(np.zeros(count)), mean_of(-loss), np.ones(count, dtype=np.int64), lower_is_better=False)
+    spread = float(loss.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
+    p = 0.5 * math.erfc(value / spread / math.sqrt(2)) if spread else (1.0 if value <= 0 else 0.0)
+    return Drop(value, (value - Z95 * spread, value + Z95 * spread), p)

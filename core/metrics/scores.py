@@ -58,6 +58,19 @@ class Scores:
         return replace(self, metrics={"loss": loss, **self.metrics})
 
 
+@dataclass(frozen=True)
+class SliceScores:
+    """How all outputs did on a part of a split. name: as `sex=female`. metrics, intervals: by flat name; none of an
+    empty part.
+    """
+
+    name: str
+    column: str
+    count: int
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
+
+
 class Accumulator(Protocol):
     """What is known after some batches of one split, on the device of what it is fed. `update` never waits for it."""
 

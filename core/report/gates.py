@@ -14,9 +14,9 @@ from typing import Literal
 
 from ft.core.config.suggest import nearest
 from ft.core.errors import Problem, TreePath
-from ft.core.metrics.comparison import Drop
 from ft.core.metrics.intervals import wilson
-from ft.core.metrics.scores import Interval, Scores
+from ft.core.metrics.resampling import Drop
+from ft.core.metrics.scores import Interval, Scores, SliceScores
 
 Basis = Literal["estimate", "lower_bound"]
 LEVEL = 0.05  # of the test whether a drop is chance
@@ -25,13 +25,15 @@ LEVEL = 0.05  # of the test whether a drop is chance
 @dataclass(frozen=True)
 class Gates:
     """What is asked. minimum, maximum: by metric. per_class: least precision, recall or F1 of every class. max_drop:
-    how much worse than a baseline, by metric.
+    how much worse than a baseline, by metric. per_slice: least value in every slice, or largest of what is better when
+    smaller.
     """
 
     minimum: Mapping[str, float] = field(default_factory=dict)
     maximum: Mapping[str, float] = field(default_factory=dict)
     per_class: Mapping[str, float] = field(default_factory=dict)
     max_drop: Mapping[str, float] = field(default_factory=dict)
+    per_slice: Mapping[str, float] = field(default_factory=dict)
     on: Basis = "estimate"
 
 
@@ -81,16 +83,25 @@ def check_gates(
     results = [
         _least(name, least, metrics.get(name), intervals.get(name), gates) for name, least in gates.minimum.items()
     ]
-    for name, most in gates.maximum.items():
-        value, interval = metrics.get(name), intervals.get(name)
-        decides = value if gates.on == "estimate" else interval and interval[1]
-        passed = _is_number(value) and decides is not None and decides <= most
-        results.append(GateResult(name, most, value, passed, interval, "max", gates.on))
+    results += [
+        _most(name, most, metrics.get(name), intervals.get(name), gates) for name, most in gates.maximum.items()
+    ]
     for asked, least in gates.per_class.items():
         output, _, metric = asked.rpartition("/")
         for name, value, interval in _of_classes(metric, scores, output):
             results.append(_least(name, least, value, interval, gates))
     return results
+
+
+def check_slices(gates: Gates, slices: Sequence[SliceScores], lower_is_better: Collection[str]) -> list[GateResult]:
+    """Every gate of every slice. One without examples never passes: nothing was measured."""
+    return [
+        (_most if metric in lower_is_better else _least)(
+            f"{metric} of {each.name}", threshold, each.metrics.get(metric), each.intervals.get(metric), gates
+        )
+        for metric, threshold in gates.per_slice.items()
+        for each in slices
+    ]
 
 
 def check_drops(gates: Gates, drops: Mapping[str, Drop]) -> list[GateResult]:
@@ -113,6 +124,12 @@ def _least(name: str, least: float, value: float | None, interval: Interval | No
     decides = value if gates.on == "estimate" else interval and interval[0]
     passed = _is_number(value) and decides is not None and decides >= least
     return GateResult(name, least, value, passed, interval, "min", gates.on)
+
+
+def _most(name: str, most: float, value: float | None, interval: Interval | None, gates: Gates) -> GateResult:
+    decides = value if gates.on == "estimate" else interval and interval[1]
+    passed = _is_number(value) and decides is not None and decides <= most
+    return GateResult(name, most, value, passed, interval, "max", gates.on)
 
 
 def _is_number(value: float | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ft.core.metrics.scores import Scores
+from ft.core.metrics.scores import Scores, SliceScores
 from ft.core.report.gates import GateResult
 
 ScoresBySplit = Mapping[str, Mapping[str, Scores]]  # split -> output -> scores
@@ -52,6 +52,7 @@ class RunReport:
     units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
         did not move: how many, of how many values, and the SHA-256. choices: how it was computed, a sentence each.
     seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
+    slices: parts of the split, judged on their own.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
     notes: sentences that a reader must not miss.
     """
@@ -80,6 +81,7 @@ class RunReport:
     data: str = ""
     data_notes: Sequence[str] = ()
     gates: Sequence[GateResult] = ()
+    slices: Sequence[SliceScores] = ()
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """What another model answered to the same examples, as `ft eval --json` or `--out` wrote it; and their identity.
 
-The document holds, for each metric that is a mean over examples, the value of every example, packed. Two evaluations
+The document holds, packed, what was answered to every example: for each metric that is a mean over examples its value,
+and the answer itself (by_example.py says what). Two evaluations
 are compared only where they speak of the same examples with the same answers wanted; names of files or rows count, not
 their order.
 """
@@ -22,16 +23,19 @@ from torch import Tensor
 
 from ft.core.errors import ConfigError, DataError
 
-Values = dict[str, NDArray[np.float32]]  # by flat metric name, (N,), in the order of the examples' names
+Values = dict[str, NDArray[np.float32]]  # by flat name, (N,) or (N, K), in the order of the examples' names
 
 
 @dataclass(frozen=True)
 class PerExample:
-    """identity: SHA-256 of the examples' names and wanted answers. count: how many there are."""
+    """identity: SHA-256 of the examples' names and wanted answers. count: how many there are. order: their rows, int64
+    (N,), in the order of the values; not of what was read.
+    """
 
     identity: str
     count: int
     values: Values
+    order: NDArray[np.int64] | None = None
 
     def packed(self) -> dict[str, Any]:
         """As a document holds it."""
@@ -49,13 +53,13 @@ class Baseline:
 
 
 def per_example(
-    recorded: Mapping[str, Mapping[str, Tensor]],
+    recorded: Mapping[str, Values],
     names: Sequence[str] | None,
     targets: Mapping[str, Tensor],
     classes: Mapping[str, Sequence[str]],
 ) -> PerExample:
-    """recorded: by output and metric, (N,). names: of the rows, None for their numbers. targets: by output, (N, ...).
-    classes: of outputs that have them, so that two models may number them otherwise.
+    """recorded: by output and name, (N,) or (N, K). names: of the rows, None for their numbers. targets: by output,
+    (N, ...). classes: of outputs that have them, so that two models may number them otherwise.
     """
     count = len(next(iter(targets.values())))
     order = np.arange(count)
@@ -68,18 +72,43 @@ def per_example(
     for output, values in sorted(targets.items()):
         wanted = values.cpu().numpy()
         if output in classes:
-            known = sorted(classes[output])
-            sha.update("\n".join(known).encode())
-            wanted = np.array([known.index(each) for each in classes[output]])[wanted]
+            sha.update("\n".join(sorted(classes[output])).encode())
+            wanted = _reordered("answer", wanted, classes[output], sorted(classes[output]))
         sha.update(f"\n{output} {wanted.dtype} {wanted.shape}\n".encode())
         sha.update(np.ascontiguousarray(wanted[order]).tobytes())
     single = len(recorded) == 1 and len(targets) == 1
-    by_metric = {
-        metric if single else f"{output}/{metric}": each.numpy()[order]
-        for output, metrics in recorded.items()
-        for metric, each in metrics.items()
+    by_name = {
+        name if single else f"{output}/{name}": _reordered(name, each, known, sorted(known))[order]
+        for output, values in recorded.items()
+        for known in [classes.get(output, ())]
+        for name, each in values.items()
     }
-    return PerExample(sha.hexdigest(), count, by_metric)
+    return PerExample(sha.hexdigest(), count, by_name, order)
+
+
+def answers_of(earlier: PerExample, own: PerExample, output: str, classes: Sequence[str]) -> Values:
+    """What is kept of one output, in the order of a model's own rows and classes. output: as metrics name it, with its
+    slash.
+    """
+    assert own.order is not None
+    rows = own.order.argsort()
+    found = {name.removeprefix(output): each[rows] for name, each in earlier.values.items() if name.startswith(output)}
+    return {name: _reordered(name, each, sorted(classes), classes) for name, each in found.items()}
+
+
+def _reordered(name: str, values: NDArray[Any], before: Sequence[str], after: Sequence[str]) -> NDArray[Any]:
+    """What speaks of classes by their place, in the order of another list of them."""
+    if list(before) == list(after):
+        return values
+    if name == "preference":
+        return -values
+    if values.ndim == 2:  # a column for each
+        return values[:, [list(before).index(each) for each in after]]
+    if name == "answer":
+        places = {each: place for place, each in enumerate(after)}
+        renamed: NDArray[Any] = np.array([places[each] for each in before], dtype=values.dtype)[values.astype(np.int64)]
+        return renamed
+    return values
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -105,9 +134,9 @@ def read_baseline(path: Path) -> Baseline:
 
 def _unpacked(text: str, count: int) -> NDArray[np.float32]:
     values = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<f4")
-    if len(values) != count:
+    if len(values) % count:
         raise ValueError(f"{len(values)} values of {count} examples")
-    return values
+    return values if len(values) == count else values.reshape(count, -1)
 
 
 def check_same_examples(baseline: Baseline, own: PerExample) -> None:

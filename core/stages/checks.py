@@ -32,6 +32,8 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
         *upside_down(gates_of(settings), lower, known),
         *_shares(settings),
         *_without_classes(settings, heads),
+        *_of_slices(settings, heads),
+        *unknown_metrics(settings.per_slice, known, ("eval", "per_slice"), more),
         *_against_baseline(settings, heads),
         *unknown_metrics(settings.metrics or [], known, ("eval", "metrics"), more),
     ]
@@ -41,7 +43,7 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
 
 def asked_metrics(settings: EvalSection, monitors: Iterable[str | None] = ()) -> list[str]:
     """Every metric that the experiment names: some are reported only when asked for."""
-    return [*(settings.metrics or []), *settings.min, *settings.max, *filter(None, monitors)]
+    return [*(settings.metrics or []), *settings.min, *settings.max, *settings.per_slice, *filter(None, monitors)]
 
 
 def _on_request(heads: Mapping[str, Head]) -> set[str]:
@@ -52,7 +54,9 @@ def _on_request(heads: Mapping[str, Head]) -> set[str]:
 
 def gates_of(settings: EvalSection) -> Gates:
     """What `eval:` asks for."""
-    return Gates(settings.min, settings.max, settings.per_class, settings.max_drop, settings.gate_on)
+    return Gates(
+        settings.min, settings.max, settings.per_class, settings.max_drop, settings.per_slice, settings.gate_on
+    )
 
 
 def _shares(settings: EvalSection) -> list[Problem]:
@@ -81,6 +85,16 @@ def _without_classes(settings: EvalSection, heads: Mapping[str, Head]) -> list[P
     ]
 
 
+def _of_slices(settings: EvalSection, heads: Mapping[str, Head]) -> list[Problem]:
+    """What is not judged row by row has no slices, and without slices none has a gate."""
+    if settings.per_slice and not settings.slices:
+        return [Problem("per_slice needs slices: {COLUMN: all}", ("eval", "per_slice"))]
+    whole = [name for name, head in heads.items() if not head.answers_by_example]
+    if settings.slices and whole:
+        return [Problem(f"{whole[0]} is a ranking, whose rows are users: it has no slices", ("eval", "slices"))]
+    return []
+
+
 def _against_baseline(settings: EvalSection, heads: Mapping[str, Head]) -> list[Problem]:
     """A baseline and what is held against it go together; only means over examples can be."""
     if settings.max_drop and settings.baseline is None:
@@ -88,7 +102,7 @@ def _against_baseline(settings: EvalSection, heads: Mapping[str, Head]) -> list[
     if settings.baseline is not None and not settings.max_drop:
         return [Problem("baseline says nothing by itself; add max_drop: {METRIC: VALUE}", ("eval", "baseline"))]
     single = len(heads) == 1
-    means = [name if single else f"{output}/{name}" for output, head in heads.items() for name in head.means]
+    means = [name if single else f"{output}/{name}" for output, head in heads.items() for name in head.comparable()]
     return [
         Problem(
             f"a drop of {name} cannot be tested example by example; there are: {', '.join(means) or 'none here'}",

@@ -30,15 +30,14 @@ from ft.core.data.sources.table_head import names_itself
 from ft.core.engine.evaluate import Evaluation, evaluate
 from ft.core.engine.record import Recorder
 from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
-from ft.core.metrics.comparison import Drop, compare
 from ft.core.models.averaged import Averaged
 from ft.core.models.heads import Head
-from ft.core.models.heads.category import CategoryHead
 from ft.core.models.network import Network
-from ft.core.report.gates import check_drops, check_gates
+from ft.core.report.gates import check_drops, check_gates, check_slices
 from ft.core.runtime.timings import phase
-from ft.core.stages.baseline import Baseline, PerExample, check_same_examples, per_example, read_baseline
+from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import asked_metrics, check_metrics, gates_of
+from ft.core.stages.evidence import Evidence, weigh
 from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
 from ft.core.stages.reporting import write_eval_report
@@ -115,15 +114,14 @@ def judge(
             options.on_notice(
                 Notice("choice", f"each example is judged by the mean of {count_views(settings.tta)} views")
             )
-        if data is None:
+        if data is None or not settings.slices.keys() <= data.beside.get(settings.split, {}).keys():
             data = _read(subject, rebuilt, settings, other_data)
             tell_data(data, options.on_notice)
         recorder = Recorder()
         evaluation = _evaluate(rebuilt, data, settings, recorder, smoke=options.smoke)
-        examples = None if options.smoke else _per_example(rebuilt, data, settings.split, recorder)
-        drops = _drops(settings, baseline, examples, rebuilt.heads)
+        evidence = None if options.smoke else weigh(settings, baseline, evaluation, recorder, data, rebuilt.heads)
         seconds = time.perf_counter() - started
-        result = _result(subject, rebuilt, settings, data, evaluation, seconds, examples, drops)
+        result = _result(subject, rebuilt, settings, data, evidence or Evidence(evaluation), seconds)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
             _record(subject, result, rebuilt, options)
         return result
@@ -144,7 +142,9 @@ def _read(subject: Subject, rebuilt: Rebuilt, settings: EvalSection, other: Path
     if other is not None:
         reads = {read for name, column in rebuilt.settings.items() for read in columns_of(name, column)}
         section = _other_data(subject.loaded, other, settings.split, reads)
-    return prepare_with(section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={settings.split})
+    return prepare_with(
+        section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={settings.split}, beside=settings.slices
+    )
 
 
 def _other_data(loaded: Loaded, path: Path, split: str, reads: Collection[str]) -> Any:
@@ -210,45 +210,13 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, recorder: Rec
     return evaluation
 
 
-def _per_example(rebuilt: Rebuilt, data: Data, split: str, recorder: Recorder) -> PerExample | None:
-    if not any(head.means for head in rebuilt.heads.values()):
-        return None
-    examples = data.examples[split]
-    classes = {name: head.classes for name, head in rebuilt.heads.items() if isinstance(head, CategoryHead)}
-    return per_example(recorder.values(), examples.names, examples.targets, classes)
-
-
-def _drops(
-    settings: EvalSection, baseline: Baseline | None, own: PerExample | None, heads: Mapping[str, Head]
-) -> dict[str, Drop]:
-    """How much worse than the baseline, by metric. Raises DataError where that one judged other examples."""
-    if baseline is None or own is None:
-        return {}
-    check_same_examples(baseline, own)
-    directions = known_metrics(heads)
-    before, drops = baseline.examples.values, {}
-    for metric in settings.max_drop:
-        if metric not in before:
-            there = ", ".join(before) or "none"
-            raise ConfigError(f"baseline {baseline.name}: it has no {metric} example by example; there are: {there}")
-        lower = directions[metric] == "min"
-        drops[metric] = compare(before[metric], own.values[metric], lower_is_better=lower)
-    return drops
-
-
 def _result(
-    subject: Subject,
-    rebuilt: Rebuilt,
-    settings: EvalSection,
-    data: Data,
-    evaluation: Evaluation,
-    seconds: float,
-    examples: PerExample | None,
-    drops: Mapping[str, Drop],
+    subject: Subject, rebuilt: Rebuilt, settings: EvalSection, data: Data, evidence: Evidence, seconds: float
 ) -> EvalResult:
+    evaluation, heads, gates = evidence.evaluation, rebuilt.heads, gates_of(settings)
     metrics, intervals = evaluation.metrics(), evaluation.intervals()
     shown = {name: metrics[name] for name in settings.metrics} if settings.metrics else metrics
-    heads = rebuilt.heads
+    lower = [name for name, direction in known_metrics(heads).items() if direction == "min"]
     assert subject.checkpoint is not None
     assert subject.path is not None
     return EvalResult(
@@ -265,10 +233,12 @@ def _result(
         main_metrics=main_metrics(heads),
         data_notes=data.notes,
         gates=[
-            *check_gates(gates_of(settings), metrics, intervals, evaluation.scores),
-            *(check_drops(gates_of(settings), drops) if drops else []),
+            *check_gates(gates, metrics, intervals, evaluation.scores),
+            *check_slices(gates, evidence.slices, lower),
+            *(check_drops(gates, evidence.drops) if evidence.drops else []),
         ],
-        per_example=examples,
+        slices=evidence.slices,
+        per_example=evidence.answers,
         seconds=seconds,
         device=str(rebuilt.machine.device),
         precision=rebuilt.machine.precision.name,

@@ -78,7 +78,10 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
                 if stage in stages:
                     check_batch_size(loaded.stage(stage), stage, rows)
 
-        data = prepare_data(experiment.data, experiment.inputs, experiment.outputs, keep=keep, allow=allow)
+        beside = loaded.eval.slices if "eval" in stages else ()
+        data = prepare_data(
+            experiment.data, experiment.inputs, experiment.outputs, keep=keep, allow=allow, beside=beside
+        )
         tell_data(data, options.on_notice)
         if "eval" in stages and loaded.eval.split not in data.examples:
             split = loaded.eval.split

@@ -123,6 +123,7 @@ def write_eval_report(
         data=result.data,
         data_notes=result.data_notes,
         gates=result.gates,
+        slices=result.slices,
         settings=settings,
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},

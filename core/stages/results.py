@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ft.core.engine.evaluate import Evaluation
+from ft.core.metrics.scores import SliceScores
 from ft.core.models.heads import Head
 from ft.core.report.gates import GateResult
 from ft.core.stages.baseline import PerExample
@@ -81,7 +82,7 @@ class EvalResult:
 
     metrics: those asked for, by flat name. main_metric: the one that sums it up; main_metrics: what speaks for each
     output. data_notes: what was missing, unknown, cut or skipped. per_example: what was said of each example; None
-    where nothing can be, of a ranking or of two batches.
+    where nothing can be, of a ranking or of two batches. slices: parts judged on their own.
     """
 
     name: str
@@ -101,6 +102,7 @@ class EvalResult:
     main_metrics: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
     per_example: PerExample | None = None
+    slices: Sequence[SliceScores] = ()
 
     @property
     def passed(self) -> bool:

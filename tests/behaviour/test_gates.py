@@ -66,7 +66,7 @@ def test_the_lower_bound_asks_for_more_than_the_estimate(home: Path) -> None:
     assert f"by its 95 % interval down to {low:.6g}, FAILED" in answer.err
     answer = ft("eval", "runs/tiny/1", "--min", f"accuracy={low - 1e-6}", "--gate-on", "lower_bound", cwd=home)
     assert answer.code == 0
-    answer = ft("eval", "runs/tiny/1", "--min", "f1=0.1", "--gate-on", "lower_bound", cwd=home)
+    answer = ft("eval", "runs/tiny/1", "--per-class", "f1=0.1", "--gate-on", "lower_bound", cwd=home)
     assert answer.code == 3
     assert "no interval" in answer.err
 
@@ -225,7 +225,11 @@ def test_a_baseline_of_other_examples_is_refused(two: Path) -> None:
     [
         (["--max-drop", "accuracy=0.1"], 2, "needs the evaluation of an earlier model"),
         (["--baseline", "main.json"], 2, "says nothing by itself"),
-        (["--baseline", "main.json", "--max-drop", "f1=0.1"], 2, "cannot be tested example by example; there are: acc"),
+        (
+            ["--baseline", "main.json", "--max-drop", "top5=0.1"],
+            2,
+            "tested example by example; there are: acc",
+        ),
         (["--baseline", "main.json", "--max-drop", "accuracy=-0.1"], 2, "a drop is not below 0"),
         (["--baseline", "tiny.yaml", "--max-drop", "accuracy=0.1"], 2, "not what ft eval --json or --out writes"),
         (["--baseline", "none.json", "--max-drop", "accuracy=0.1"], 2, "there is no such file"),
@@ -239,3 +243,103 @@ def test_a_baseline_that_cannot_be_used_is_told(two: Path, words: list[str], cod
     answer = ft("eval", "runs/tiny/1", *words, cwd=two)
     assert answer.code == code
     assert message in answer.err
+
+
+# ---------------------------------------------------------------- slices
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A model of a table whose column `town` it never sees; in one town what it learned does not hold."""
+    draw = torch.Generator().manual_seed(0)
+    rows = ["x,y,town,age,kind"]
+    for index in range(400):
+        x, y = torch.randn(2, generator=draw).tolist()
+        town = ("Oslo", "Bergen")[index % 2]
+        holds = town == "Oslo" or index % 4 == 1
+        rows.append(f"{x:.3f},{y:.3f},{town},{20 + index % 50},{'a' if (x + y > 0) == holds else 'b'}")
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    settings = {
+        "name": "towns",
+        "data": {"source": "table", "root": ".", "train": "rows.csv", "split": {"val": 80, "test": 120}},
+        "inputs": {"x": {"type": "number"}, "y": {"type": "number"}},
+        "outputs": {"kind": {"type": "category"}},
+        "model": {"body": [{"Linear": {"out_features": 8, "activation": "ReLU"}}]},
+        "train": {"epochs": 20, "batch_size": 32, "lr": 0.02},
+    }
+    (tmp_path / "towns.yaml").write_text(json.dumps(settings))
+    assert ft("train", "towns.yaml", cwd=tmp_path).code == 0
+    return tmp_path
+
+
+def test_parts_of_the_examples_are_judged_on_their_own(table: Path) -> None:
+    words = ["--slice", "town", "--slice", "age=30,60", "--per-slice", "accuracy=0.8"]
+    answer = ft("eval", "runs/towns/1", *words, "--json", cwd=table)
+    assert answer.code == 3
+    document = json.loads(answer.out)
+    slices = {each["name"]: each for each in document["slices"]}
+    assert list(slices) == ["town=Bergen", "town=Oslo", "age<30", "30<=age<60", "age>=60"]
+    oslo, bergen = slices["town=Oslo"], slices["town=Bergen"]
+    assert oslo["count"] + bergen["count"] == sum(each["count"] for each in document["slices"][2:]) == 120
+    hits = sum(each["count"] * each["metrics"]["accuracy"] for each in (oslo, bergen))
+    assert hits / 120 == pytest.approx(document["metrics"]["accuracy"])
+    loss = sum(each["count"] * each["metrics"]["loss"] for each in (oslo, bergen)) / 120
+    assert loss == pytest.approx(document["metrics"]["loss"], rel=1e-5)
+    assert oslo["intervals"]["accuracy"][0] < oslo["metrics"]["accuracy"] < oslo["intervals"]["accuracy"][1]
+    passed = {gate["metric"]: gate["passed"] for gate in document["gates"]}
+    assert passed["accuracy of town=Oslo"]
+    assert not passed["accuracy of town=Bergen"]
+    assert "town=Bergen" in (table / "runs/towns/1/report-test.md").read_text()
+
+
+def test_an_empty_slice_is_never_good_enough(table: Path) -> None:
+    words = ["--slice", "town=Oslo,Trondheim", "--per-slice", "accuracy=0.1", "--per-slice", "loss=9"]
+    answer = ft("eval", "runs/towns/1", *words, cwd=table)
+    assert answer.code == 3
+    assert "accuracy of town=Trondheim >= 0.1: not measured, FAILED" in answer.err
+    assert "town=Oslo" not in answer.err
+    assert "town=Trondheim" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--slice", "twon"], "did you mean town?"),
+        (["--slice", "age=60,30"], "bounds ascend"),
+        (["--slice", "age="], "expected COLUMN"),
+        (["--per-slice", "accuracy=0.5"], "per_slice needs slices"),
+        (["--slice", "town", "--per-slice", "acuracy=0.5"], "did you mean accuracy?"),
+        (["--slice", "x"], "slices are at most 100"),
+        (["eval.slices.age=[]"], "eval.slices"),
+    ],
+)
+def test_slices_that_cannot_be_cut_are_told(table: Path, words: list[str], message: str) -> None:
+    answer = ft("eval", "runs/towns/1", *words, cwd=table)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+# ---------------------------------------------------------------- every score
+
+
+def test_every_score_has_an_interval_and_can_be_held_against_a_baseline(two: Path) -> None:
+    words = ["eval.metrics=[accuracy,f1,f1_weighted,mcc,kappa,balanced_accuracy,brier,ece,auroc,loss]", "--json"]
+    first = ft("eval", "runs/tiny/1", *words, "--out", "first.json", cwd=two)
+    assert first.code == 0, first.err
+    document = json.loads(first.out)
+    for metric, value in document["metrics"].items():
+        low, high = document["intervals"][metric]
+        assert low <= value <= high, metric
+    against = [
+        "--baseline",
+        "first.json",
+        *(word for metric in ("f1", "mcc", "loss") for word in ("--max-drop", f"{metric}=0")),
+    ]
+    worse = ft("eval", "runs/tiny/2", *words, *against, cwd=two)
+    assert worse.code == 3
+    for gate in json.loads(worse.out)["gates"]:
+        metric = gate["metric"].removeprefix("drop of ")
+        sign = -1 if metric == "loss" else 1
+        change = sign * (document["metrics"][metric] - json.loads(worse.out)["metrics"][metric])
+        assert gate["value"] == pytest.approx(change, abs=1e-6)
+        assert gate["p"] < 0.05

@@ -222,16 +222,34 @@ class EvalSection(Section):
     per_class: dict[str, float] = Field(
         default_factory=dict, description="gate: least precision, recall or f1 of every class, else exit 3"
     )
+    per_slice: dict[str, float] = Field(
+        default_factory=dict, description="gate: metric: least value in every slice (largest, of errors), else exit 3"
+    )
+    slices: dict[str, Literal["all"] | list[str] | list[float]] = Field(
+        default_factory=dict,
+        description="parts judged on their own, by column of the data: all its values, some of them, or the bounds of "
+        "ranges: {sex: all, town: [Oslo, Bergen], age: [18, 65]}",
+    )
     baseline: str | None = Field(None, description="an earlier evaluation of the same data, as ft eval --out writes it")
     max_drop: dict[str, NotBelowZero] = Field(
         default_factory=dict, description="gate: metric: how much worse than the baseline, else exit 3"
     )
     gate_on: Literal["estimate", "lower_bound"] = Field(
-        "estimate", description="what min, max and per_class hold: the value, or the worse end of its 95 % interval"
+        "estimate", description="what gates hold: the value, or the worse end of its 95 % interval"
     )
     tta: ViewsSection | Literal["flip"] | None = Field(
         None, description="test-time augmentation; flip: each picture as it is and mirrored"
     )
+
+    @field_validator("slices")
+    @classmethod
+    def _some_slices(cls, slices: dict[str, Any]) -> dict[str, Any]:
+        for column, asked in slices.items():
+            if asked != "all" and not asked:
+                raise ValueError(f"has none of {column}; expected all, some of its values, or the bounds of ranges")
+            if asked != "all" and not isinstance(asked[0], str) and asked != sorted(set(asked)):
+                raise ValueError(f"has bounds of {column} that do not ascend: {asked}")
+        return slices
 
     @field_validator("per_class")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from ft.core.metrics.by_example import ByExample
 from ft.core.metrics.scores import Accumulator
 
 Direction = Literal["max", "min"]
@@ -73,8 +74,16 @@ class Head(Protocol):
     def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The values of `means`: (B,), by metric."""
 
+    def by_example(self, raw: Tensor, targets: Tensor) -> ByExample | None:
+        """The answers to a whole split, raw (N, size) and targets (N, ...) on the CPU; None where a row answers for
+        no example.
+        """
+
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         """Add a batch, raw (B, size) and targets (B, ...), to sums that `scores()` gave."""
+
+    def comparable(self) -> list[str]:
+        """Those of its metrics in which two models can be compared on the same examples."""
 
     def metric_names(self) -> list[str]:
         """Every metric this head can report, `loss` included."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 from ft.core.config.schema import CategoryOutput
 from ft.core.config.suggest import nearest
 from ft.core.errors import ConfigError, Problem
+from ft.core.metrics.by_example import CategoryExamples, compared
 from ft.core.metrics.classification import (
     BY_ORDER,
     MORE,
@@ -148,6 +149,25 @@ class CategoryHead:
     def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
         best, chosen = self._logits(raw).max(1)
         return {"accuracy": ((chosen == targets) & best.isfinite()).float()}
+
+    def by_example(self, raw: Tensor, targets: Tensor) -> CategoryExamples:
+        logits = self._logits(raw)
+        weights = self._weights_on(raw.device)
+        losses = functional.cross_entropy(
+            logits, targets, weight=weights, reduction="none", label_smoothing=self._smoothing
+        )
+        share = 1.0 if weights is None else float(weights[targets].mean())  # the mean loss divides by these weights
+        return CategoryExamples(
+            targets=targets.long().numpy(),
+            answer=logits.argmax(1).numpy(),
+            loss=(losses / share).numpy(),
+            logits=logits.numpy(),
+            metrics=self.metric_names(),
+            positive=self._positive if len(self.classes) == 2 else None,
+        )
+
+    def comparable(self) -> list[str]:
+        return [*self.means, "loss", *compared(self.metric_names(), binary=len(self.classes) == 2)]
 
     def metric_names(self) -> list[str]:
         return ["loss", *metric_names(len(self.classes), self._top_k, self._by_order, self._more)]

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ft.core.config.schema import LabelsOutput
+from ft.core.metrics.by_example import LabelsExamples, compared
 from ft.core.metrics.labels import LabelScores, by_order_metrics, given, metric_names
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
@@ -115,6 +116,21 @@ class LabelsHead:
         usable = raw.isfinite()
         right = ((given(raw, self._threshold) & usable) == targets.bool()) & usable  # (B, K)
         return {"exact_match": right.all(1).float(), "hamming_accuracy": right.float().mean(1)}
+
+    def by_example(self, raw: Tensor, targets: Tensor) -> LabelsExamples:
+        losses = functional.binary_cross_entropy_with_logits(
+            raw.float(), targets.float(), pos_weight=self._weights_on(raw.device), reduction="none"
+        )
+        return LabelsExamples(
+            targets.bool().numpy(),
+            given(raw, self._threshold).numpy(),
+            losses.mean(1).numpy(),
+            raw.float().numpy(),
+            self.metric_names(),
+        )
+
+    def comparable(self) -> list[str]:
+        return [*self.means, "loss", *compared(self.metric_names())]
 
     def metric_names(self) -> list[str]:
         return ["loss", *metric_names(self._by_order)]

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ft.core.config.schema import Huber, HuberLoss, NumberOutput
+from ft.core.metrics.by_example import NumberExamples, compared
 from ft.core.metrics.regression import METRICS, NumberScores
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
@@ -74,15 +75,18 @@ class NumberHead:
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
         """raw: (B, 1). targets: float (B,), the user's units. -> scalar float32, normalised units."""
+        return self._losses(raw, targets, "sum")
+
+    def _losses(self, raw: Tensor, targets: Tensor, reduction: Literal["sum", "none"]) -> Tensor:
         answers = raw.squeeze(1).float()  # (B,): a view both ways, where raw[:, 0] has a copy for its gradient
         wanted = (targets.float() - self._mean).div_(self._std)  # (B,)
         match self._loss:
             case "mse":
-                return functional.mse_loss(answers, wanted, reduction="sum")
+                return functional.mse_loss(answers, wanted, reduction=reduction)
             case "l1":
-                return functional.l1_loss(answers, wanted, reduction="sum")
+                return functional.l1_loss(answers, wanted, reduction=reduction)
             case "huber":
-                return functional.huber_loss(answers, wanted, reduction="sum", delta=self._delta)
+                return functional.huber_loss(answers, wanted, reduction=reduction, delta=self._delta)
 
     def denominator(self, targets: Tensor) -> Tensor:
         """How many targets."""
@@ -115,6 +119,13 @@ class NumberHead:
     def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
         error = (self.decode(raw).prediction - targets).abs()
         return {"mae": error, "mse": error.square()}
+
+    def by_example(self, raw: Tensor, targets: Tensor) -> NumberExamples:
+        prediction, losses = self.decode(raw).prediction, self._losses(raw, targets, "none")
+        return NumberExamples(targets.float().numpy(), prediction.numpy(), losses.numpy())
+
+    def comparable(self) -> list[str]:
+        return [*self.means, "loss", *compared(self.metric_names())]
 
     def metric_names(self) -> list[str]:
         return ["loss", *METRICS]

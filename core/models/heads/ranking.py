@@ -87,6 +87,12 @@ class RankingHead:
     def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - its examples are users
         return {}
 
+    def by_example(self, raw: Tensor, targets: Tensor) -> None:  # noqa: ARG002 - its rows are users
+        return None
+
+    def comparable(self) -> list[str]:
+        return list(self.means)
+
     def metric_names(self) -> list[str]:
         return ["loss", *metric_names(self._ks)]
 

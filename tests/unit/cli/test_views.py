@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ft.cli import views
+from ft.cli import eval_view, views
 from ft.core.engine.evaluate import Evaluation
 from ft.core.metrics.scores import ClassScores, Scores
 from ft.core.stages.listing import RunRow
@@ -71,16 +71,16 @@ def test_every_output_speaks_for_itself() -> None:
 
 def test_the_positive_class_stands_beside_the_scores() -> None:
     scores = Scores({"auroc": 0.9}, positive="pneumonia", count=10, notes=("positive: pneumonia",))
-    assert "  positive: pneumonia\n" in printed(views.evaluation(judged({"finding": scores})))
-    several = printed(views.evaluation(judged({"finding": scores, "age": Scores({"mae": 1.0}, count=10)})))
+    assert "  positive: pneumonia\n" in printed(eval_view.evaluation(judged({"finding": scores})))
+    several = printed(eval_view.evaluation(judged({"finding": scores, "age": Scores({"mae": 1.0}, count=10)})))
     assert "  finding: positive: pneumonia\n" in several
 
 
 def test_labels_are_listed_and_users_are_called_users() -> None:
     labels = Scores({"f1": 0.5}, per_class=[ClassScores("war", 0.5, 0.25, 0.125, 7)], count=10)
-    assert "war" in printed(views.evaluation(judged({"genre": labels})))
+    assert "war" in printed(eval_view.evaluation(judged({"genre": labels})))
     ranking = Scores({"ndcg@10": 0.1}, count=943, unit="users")
-    assert "943 test users" in printed(views.evaluation(judged({"film": ranking})))
+    assert "943 test users" in printed(eval_view.evaluation(judged({"film": ranking})))
 
 
 def test_a_long_name_is_shortened_where_a_date_would_break() -> None:

@@ -1,0 +1,177 @@
+"""What an evaluation says beyond its sums: intervals of every score, how parts of the examples fared, how much worse it
+is than an earlier model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from ft.core.config.schema import EvalSection
+from ft.core.data.prepare import Data
+from ft.core.data.slices import cut_slices
+from ft.core.engine.evaluate import Evaluation
+from ft.core.engine.record import Answers, Recorder
+from ft.core.errors import ConfigError, Problem
+from ft.core.metrics.by_example import ByExample
+from ft.core.metrics.comparison import compare
+from ft.core.metrics.resampling import Drop, intervals
+from ft.core.metrics.scores import Scores, SliceScores, flat_intervals, flat_metrics
+from ft.core.models.heads import Head
+from ft.core.runtime.timings import phase
+from ft.core.stages.baseline import Baseline, PerExample, answers_of, check_same_examples, per_example
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """evaluation: with every interval. slices: in the order asked for. drops: against the baseline, by metric.
+    examples: the raw answers, by output. answers: what the document keeps of them.
+    """
+
+    evaluation: Evaluation
+    slices: Sequence[SliceScores] = ()
+    drops: Mapping[str, Drop] = field(default_factory=dict)
+    examples: Mapping[str, Answers] = field(default_factory=dict)
+    answers: PerExample | None = None
+
+
+@phase("statistics")
+def weigh(
+    settings: EvalSection,
+    baseline: Baseline | None,
+    evaluation: Evaluation,
+    recorder: Recorder,
+    data: Data,
+    heads: Mapping[str, Head],
+) -> Evidence:
+    """All that verdicts rest on. recorder: of a whole split."""
+    answers = recorder.answers()
+    examples = by_example(answers, heads)
+    kept = keep_answers(recorder.values(), examples, data, settings.split, heads)
+    return Evidence(
+        with_intervals(evaluation, examples),
+        judge_slices(settings, data, answers, heads),
+        drops(settings, baseline, kept, examples, heads),
+        answers,
+        kept,
+    )
+
+
+def by_example(answers: Mapping[str, Answers], heads: Mapping[str, Head]) -> dict[str, ByExample]:
+    """What verdicts need of the answers, by output; nothing of outputs that do not answer by example."""
+    found = {name: heads[name].by_example(each.raw, each.targets) for name, each in answers.items()}
+    return {name: each for name, each in found.items() if each is not None}
+
+
+# ---------------------------------------------------------------- intervals and slices
+
+
+def with_intervals(evaluation: Evaluation, examples: Mapping[str, ByExample]) -> Evaluation:
+    """The same with intervals of scores that have no formula for one."""
+    scores = {
+        name: _with_intervals(each, examples[name]) if name in examples else each
+        for name, each in evaluation.scores.items()
+    }
+    return replace(evaluation, scores=scores)
+
+
+def _with_intervals(scores: Scores, examples: ByExample) -> Scores:
+    wanted = {name: each for name, each in examples.sampled().items() if name not in scores.intervals}
+    return replace(scores, intervals=scores.intervals | intervals(wanted))
+
+
+def judge_slices(
+    settings: EvalSection, data: Data, answers: Mapping[str, Answers], heads: Mapping[str, Head]
+) -> list[SliceScores]:
+    """Every slice that is asked for, in the order of the settings. Raises ConfigError where the answers are too many
+    to keep.
+    """
+    if settings.slices and len(answers) < len(heads):
+        raise ConfigError(Problem("the answers take more memory than is kept for slices", ("eval", "slices")))
+    return [
+        _judge(name, column, rows, answers, heads)
+        for column, asked in settings.slices.items()
+        for name, rows in cut_slices(data.beside[settings.split][column], asked, column).items()
+    ]
+
+
+def _judge(
+    name: str, column: str, rows: np.ndarray, answers: Mapping[str, Answers], heads: Mapping[str, Head]
+) -> SliceScores:
+    if not len(rows):
+        return SliceScores(name, column, 0, {}, {})
+    scores, total = {}, 0.0
+    for output, head in heads.items():
+        own = answers[output].take(torch.from_numpy(rows))
+        accumulator = head.scores()
+        head.update(accumulator, own.raw, own.targets)
+        loss = float(head.loss_sum(own.raw, own.targets) / head.denominator(own.targets))
+        total += head.weight * loss
+        examples = head.by_example(own.raw, own.targets)
+        judged = accumulator.compute().with_loss(loss)
+        scores[output] = judged if examples is None else _with_intervals(judged, examples)
+    metrics = {"loss": total} | flat_metrics(scores) | {"loss": total}
+    return SliceScores(name, column, len(rows), metrics, flat_intervals(scores))
+
+
+# ---------------------------------------------------------------- another model's answers
+
+
+def keep_answers(
+    recorded: Mapping[str, Mapping[str, torch.Tensor]],
+    examples: Mapping[str, ByExample],
+    data: Data,
+    split: str,
+    heads: Mapping[str, Head],
+) -> PerExample | None:
+    """What a document keeps. recorded: the values of `Head.per_example`. None where nothing answers by example."""
+    values = {
+        name: {metric: each.numpy() for metric, each in recorded.get(name, {}).items()}
+        | (examples[name].saved() if name in examples else {})
+        for name in heads
+        if name in recorded or name in examples
+    }
+    if not values:
+        return None
+    judged = data.examples[split]
+    classes = {name: list(head.classes) for name, head in heads.items() if hasattr(head, "classes")}
+    return per_example(values, judged.names, judged.targets, classes)
+
+
+def drops(
+    settings: EvalSection,
+    baseline: Baseline | None,
+    own: PerExample | None,
+    examples: Mapping[str, ByExample],
+    heads: Mapping[str, Head],
+) -> dict[str, Drop]:
+    """How much worse than the baseline, by metric. Raises DataError where that one judged other examples, ConfigError
+    where it does not say what the metric needs.
+    """
+    if baseline is None or own is None:
+        return {}
+    check_same_examples(baseline, own)
+    found = {}
+    for metric in settings.max_drop:
+        output, name = (next(iter(heads)), metric) if len(heads) == 1 else metric.rsplit("/", 1)
+        drop = _drop(metric, name, baseline.examples, own, heads[output], examples.get(output))
+        if drop is None:
+            there = ", ".join(baseline.examples.values) or "none"
+            message = f"it does not hold what {metric} needs of every example; it holds: {there}"
+            raise ConfigError(f"baseline {baseline.name}: {message}; write it anew with ft eval --out")
+        found[metric] = drop
+    return found
+
+
+def _drop(
+    metric: str, name: str, before: PerExample, own: PerExample, head: Head, examples: ByExample | None
+) -> Drop | None:
+    if metric in before.values and metric in own.values:
+        lower = head.direction(name) == "min"
+        return compare(before.values[metric], own.values[metric], lower_is_better=lower)
+    if examples is None:
+        return None
+    return examples.drop(name, answers_of(before, own, metric.removesuffix(name), getattr(head, "classes", ())))
