@@ -73,16 +73,19 @@ def build_heads(
     counts: Mapping[str, Mapping[str, int]],
     rows: int,
     asked: Sequence[str] = (),
+    decisions: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Head]:
     """One head per output. counts: training examples per class or label, of `rows` in all, for balanced weights.
 
-    asked: metrics to report, as the experiment spells them.
+    asked: metrics to report, as the experiment spells them. decisions: what validation chose, by output.
     """
     heads = {}
     for name, settings in outputs.items():
         state = dict(columns[name].to_state()) if settings.type != "ranking" else {}  # of which a head needs nothing
         if name in counts:
             state |= {"counts": [counts[name].get(label, 0) for label in state["classes"]], "rows": rows}
+        if name in (decisions or {}):
+            state["decisions"] = (decisions or {})[name]
         heads[name] = make_head(name, settings, state, asked)
     return heads
 
@@ -99,7 +102,8 @@ def checkpoint_heads(
     asked: Sequence[str] = (),
 ) -> dict[str, Head]:
     """The heads of a checkpoint's columns."""
-    return build_heads(settings, columns, checkpoint["class_counts"], checkpoint["train_rows"], asked)
+    counts, rows = checkpoint["class_counts"], checkpoint["train_rows"]
+    return build_heads(settings, columns, counts, rows, asked, checkpoint.get("decisions"))
 
 
 def input_forms(columns: Mapping[str, Column]) -> dict[str, InputForm]:

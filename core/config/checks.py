@@ -13,6 +13,7 @@ from ft.core.config.validate import Fault
 
 # Sources that bring no validation examples of their own; folders of pictures may.
 _WITHOUT_VALIDATION = ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "arrays", "table")
+_NEEDS = "needs validation examples; set data.split.val, e.g. to 0.1"
 
 
 def contradictions(tree: Mapping[str, Any]) -> list[Fault]:
@@ -45,4 +46,10 @@ def _no_validation(tree: Mapping[str, Any]) -> Iterator[Fault]:
     for stage in ("train", "finetune"):
         for key in ("patience", "monitor"):
             if value_at(tree, (stage, key)) is not None:
-                yield Fault((stage, key), "value_error", "needs validation examples; set data.split.val, e.g. to 0.1")
+                yield Fault((stage, key), "value_error", _NEEDS)
+    outputs = tree.get("outputs")
+    for name, output in outputs.items() if isinstance(outputs, dict) else ():
+        if isinstance(output, dict):
+            for key in ("calibrate", "threshold"):
+                if output.get(key) is not None and not isinstance(output[key], int | float):
+                    yield Fault(("outputs", name, key), "value_error", f"is chosen on validation and {_NEEDS}")

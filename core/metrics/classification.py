@@ -16,6 +16,7 @@ are then NaN. `Scores.nonfinite` counts such answers, and their loss is NaN by i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -65,6 +66,7 @@ class CategoryScores(PartialSums):
     positive: of two classes the index of the positive one.
     by_order: of more than two classes, which of auroc and average_precision to report; two classes have both.
     more: which of MORE to report.
+    threshold: of two classes, the probability from which the positive one is answered; None for the likelier class.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class CategoryScores(PartialSums):
         positive: int = 1,
         by_order: Sequence[str] = (),
         more: Sequence[str] = (),
+        threshold: float | None = None,
     ) -> None:
         size = len(classes)
         self._classes = list(classes)
         self._top_k = default_top_k(size) if top_k is None else tuple(top_k)
         assert all(1 < k < size for k in self._top_k), f"top_k {self._top_k} of {size} classes"
         self._positive = positive if size == 2 else None
+        self._threshold = threshold
         self._by_order = BY_ORDER if size == 2 else tuple(by_order)
         counts = (
             {"confusion": zeros(size, size + 1)}  # rows true, columns chosen; the last: answers that name no class
@@ -101,6 +105,8 @@ class CategoryScores(PartialSums):
         size = len(self._classes)
         best, chosen = predictions.detach().max(dim=1)  # (B,), (B,); max hands NaN on
         usable = best.isfinite()
+        if self._threshold is not None and self._positive is not None:
+            chosen = answered(predictions.detach(), self._threshold, self._positive)
         chosen = torch.where(usable, chosen, size)
         if size <= CONFUSION_LIMIT:
             sums["confusion"] += _tally(targets * (size + 1) + chosen, size * (size + 1)).view(size, size + 1)
@@ -196,13 +202,24 @@ class CategoryScores(PartialSums):
         """The positive class, and which classes a split lacks where that leaves something unmeasured."""
         if not self._by_order:
             return ()
+        cut = () if self._threshold is None else (f"answered from a probability of {self._threshold:.3g} on",)
         lacking = [name for name, examples in zip(self._classes, support, strict=True) if not examples]
         if self._positive is not None:
             absent = [f"no example is {name}, so auroc and average_precision are NaN" for name in lacking]
-            return (f"positive: {self._classes[self._positive]}", *absent)
+            return (f"positive: {self._classes[self._positive]}", *cut, *absent)
         there = len(self._classes) - len(lacking)
         of = f"{there} of {len(self._classes)}" if lacking else f"{there}"
         return (f"{' and '.join(self._by_order)}: mean over {of} classes, each against the rest",)
+
+
+def answered(logits: Tensor, threshold: float, positive: int) -> Tensor:
+    """Of two classes which is answered, int64 (B,): the positive one from a probability on; with 1 never.
+
+    logits: float (B, 2).
+    """
+    cut = math.log(threshold / (1 - threshold)) if threshold < 1 else math.inf
+    chosen = logits[:, positive] - logits[:, 1 - positive] >= cut
+    return chosen.long() if positive == 1 else 1 - chosen.long()
 
 
 def mean_by_order(name: str, each: Iterable[tuple[Tensor, Tensor]]) -> float:

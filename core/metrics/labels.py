@@ -36,11 +36,14 @@ def metric_names(by_order: Sequence[str]) -> list[str]:
 class LabelScores(PartialSums):
     """Sums over batches of `logits (B, K)` and `targets (B, K)`.
 
-    labels: names in the order of the columns. threshold: the probability from which a label is given.
+    labels: names in the order of the columns. threshold: the probability from which a label is given, or of each
+    its own, (K,).
     by_order: which of auroc and average_precision to report; left out: `by_order_metrics` of so many labels.
     """
 
-    def __init__(self, labels: Sequence[str], threshold: float = 0.5, by_order: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[str], threshold: float | Tensor = 0.5, by_order: Sequence[str] | None = None
+    ) -> None:
         size = len(labels)
         self._labels, self._threshold = list(labels), threshold
         self._by_order = by_order_metrics(size) if by_order is None else tuple(by_order)
@@ -102,7 +105,9 @@ class LabelScores(PartialSums):
         return {name: mean_by_order(name, each) for name in self._by_order}
 
     def _notes(self, support: Sequence[int], count: int) -> tuple[str, ...]:
-        told = f"a label is given from a probability of {self._threshold:g} on"
+        told = "a label is given from a probability of its own on, chosen on validation"
+        if not isinstance(self._threshold, Tensor):
+            told = f"a label is given from a probability of {self._threshold:g} on"
         split = sum(0 < examples < count for examples in support)
         if not self._by_order or split == len(support):
             return (told,)
@@ -110,9 +115,11 @@ class LabelScores(PartialSums):
         return (told, f"{names}: mean over {split} of {len(support)} labels; all examples or none have the others")
 
 
-def given(logits: Tensor, threshold: float) -> Tensor:
-    """Which labels are given: bool, as logits. NaN gives none."""
-    return logits.float().sigmoid() >= threshold
+def given(logits: Tensor, threshold: float | Tensor) -> Tensor:
+    """Which labels are given: bool, as logits (B, K). NaN gives none. threshold: for all, or each, (K,); 1: never."""
+    if isinstance(threshold, Tensor):
+        threshold = threshold.to(logits.device)
+    return (logits.float().sigmoid() >= threshold) & (threshold < 1)
 
 
 def _macro(rows: Sequence[ClassScores], name: str, count: int) -> float:

@@ -30,6 +30,7 @@ from ft.core.runtime.signals import Wishes, passed_on
 from ft.core.runtime.timings import phase, watched
 from ft.core.stages.adapter import keep_small
 from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
+from ft.core.stages.decide import decide
 from ft.core.stages.frozen import Watch, learning_rows
 from ft.core.stages.notices import Notice
 from ft.core.stages.options import Options
@@ -156,10 +157,15 @@ def _close(
     options: Options,
     unmoved: Unmoved | None,
 ) -> FitResult:
+    size = prepared.loaded.eval.batch_size or prepared.loaded.stage(prepared.stage).batch_size
+    decided = decide(run.best, prepared.fit, prepared.data, prepared.machine, size, smoke=options.smoke)
+    for line in decided:
+        options.on_notice(Notice("choice", line))
     result = replace(
         _result(prepared, run, history, event, seconds, options),
         units=learning_rows(prepared.fit.learning),
         frozen=unmoved.to_dict() if unmoved else None,
+        choices=(*prepared.fit.choices, *decided),
     )
     if prepared.fit.learning.adapters is not None:
         result = replace(result, adapter=keep_small(run.best))

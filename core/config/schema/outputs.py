@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ft.core.config.section import Count, Section
+from ft.core.config.section import Count, Fraction, Section
+
+CALIBRATE = (
+    "temperature: when training ends, one number is chosen on validation that all scores are divided by, so that "
+    "probabilities are as often right as they say"
+)
 
 
 class OutputSection(Section):
@@ -14,6 +19,19 @@ class OutputSection(Section):
 
     column: str | None = Field(None, description="its name in the data, where the output is called otherwise")
     weight: float = Field(1.0, gt=0, description="this output's share in the total loss")
+
+
+class AtLeast(Section):
+    """A threshold that reaches one of the two, and of those that do the best one for the other."""
+
+    sensitivity: Fraction | None = Field(None, description="least share of the positive class that is found")
+    specificity: Fraction | None = Field(None, description="least share of the other class that is left alone")
+
+    @model_validator(mode="after")
+    def _one(self) -> AtLeast:
+        if (self.sensitivity is None) == (self.specificity is None):
+            raise ValueError("needs one of sensitivity and specificity")
+        return self
 
 
 class CategoryOutput(OutputSection):
@@ -27,6 +45,12 @@ class CategoryOutput(OutputSection):
     positive: str | None = Field(
         None, description="of two classes, the one that sensitivity and precision-recall speak of; left out: the second"
     )
+    threshold: Fraction | Literal["f1", "balanced_accuracy"] | AtLeast | None = Field(
+        None,
+        description="of two classes, the probability from which the positive one is answered; chosen on validation "
+        "when training ends: f1, balanced_accuracy, {sensitivity: 0.95} or {specificity: 0.9}; left out: 0.5",
+    )
+    calibrate: Literal["temperature"] | None = Field(None, description=CALIBRATE)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         None, description="balanced: the inverse of each class's share; or class: weight, 1 where left out"
@@ -62,7 +86,10 @@ class LabelsOutput(OutputSection):
     class_weights: Literal["balanced"] | None = Field(
         None, description="balanced: a label's presence weighs as much in the loss as its absence"
     )
-    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a label is given")
+    threshold: Fraction | Literal["f1"] = Field(
+        0.5, description="probability from which a label is given; f1: each label's own, chosen on validation"
+    )
+    calibrate: Literal["temperature"] | None = Field(None, description=CALIBRATE)
 
 
 class RankingOutput(OutputSection):

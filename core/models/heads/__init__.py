@@ -28,6 +28,7 @@ def make_head(name: str, settings: OutputColumn, state: Mapping[str, Any], asked
     state: what its column learned from the training data. category and labels: `classes`, and when they are balanced
         `counts`, the training examples of each, for labels also `rows`, how many there were. number: `mean` and
         `std`, when it is normalised. ranking: nothing.
+        What `decide` chose on validation, as `decisions`.
     asked: metric names that the experiment mentions anywhere, bare or with an output before them (`digit/top3`); those
         that are reported only when asked for are then reported by the output they name.
     Raises ConfigError at `outputs.<name>` when the settings do not fit the classes.

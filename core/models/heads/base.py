@@ -7,7 +7,7 @@ how large it must be. So a head is plain values, and evaluation needs nothing bu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -84,6 +84,15 @@ class Head(Protocol):
 
     def comparable(self) -> list[str]:
         """Those of its metrics in which two models can be compared on the same examples."""
+
+    @property
+    def leaves_decisions(self) -> bool:
+        """Whether its settings leave something to validation."""
+
+    def decide(self, raw: Tensor, targets: Tensor) -> dict[str, Any]:
+        """What its settings leave to validation, chosen from the answers to that split, as `make_head` takes it: plain
+        values; empty where they leave nothing.
+        """
 
     def metric_names(self) -> list[str]:
         """Every metric this head can report, `loss` included."""

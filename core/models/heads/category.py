@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ft.core.config.schema import CategoryOutput
+from ft.core.config.schema.outputs import AtLeast
 from ft.core.config.suggest import nearest
 from ft.core.errors import ConfigError, Problem
 from ft.core.metrics.by_example import CategoryExamples, compared
@@ -24,10 +25,12 @@ from ft.core.metrics.classification import (
     MORE,
     SMALLER_IS_BETTER,
     CategoryScores,
+    answered,
     asked_top_k,
     default_top_k,
     metric_names,
 )
+from ft.core.metrics.decisions import Aim, best_threshold, temperature_of_classes
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
 
@@ -42,6 +45,9 @@ class CategoryHead:
     top_k: which top-k accuracies to report; left out: top-5 above five classes.
     positive: of two classes the index of the one that sensitivity, auroc and average precision speak of.
     by_order: of more than two classes, which of auroc and average_precision to report. more: which of MORE.
+    temperature: what the logits are divided by. threshold: of two classes, the probability from which the positive one
+        is answered; None for the likelier class.
+    calibrate, aim: whether `decide` chooses a temperature, and what it chooses a threshold for.
     """
 
     main_metric = "accuracy"
@@ -63,6 +69,10 @@ class CategoryHead:
         positive: int = 1,
         by_order: Sequence[str] = (),
         more: Sequence[str] = (),
+        temperature: float = 1.0,
+        threshold: float | None = None,
+        calibrate: bool = False,
+        aim: Aim | None = None,
     ) -> None:
         assert not binary or len(classes) == 2, f"one logit for {len(classes)} classes"
         assert class_weights is None or len(class_weights) == len(classes), "a weight per class"
@@ -76,6 +86,8 @@ class CategoryHead:
         self._top_k = default_top_k(len(classes)) if top_k is None else tuple(top_k)
         self._positive = positive
         self._by_order, self._more = tuple(by_order), tuple(more)
+        self._temperature, self._threshold = temperature, threshold
+        self._calibrate, self._aim = calibrate, aim
 
     @classmethod
     def from_settings(
@@ -99,6 +111,7 @@ class CategoryHead:
             positive=_positive(name, settings, classes),
             by_order=[metric for metric in BY_ORDER if metric in asked],
             more=[metric for metric in MORE if metric in asked],
+            **_decisions(name, settings, classes, state.get("decisions", {})),
         )
 
     def loss_sum(self, raw: Tensor, targets: Tensor) -> Tensor:
@@ -134,21 +147,26 @@ class CategoryHead:
         return temperature**2 * (each if weights is None else each * weights[targets]).sum()
 
     def decode(self, raw: Tensor) -> Decoded:
-        """Probabilities float32 (B, K), also with a single logit, and the index of the largest. NaN stays NaN."""
-        probabilities = self._logits(raw).softmax(dim=1, dtype=torch.float32)  # (B, K)
-        return Decoded(probabilities.argmax(dim=1), probabilities)
+        """Probabilities float32 (B, K), also with a single logit, and the class they speak for. NaN stays NaN."""
+        logits = self._logits(raw)
+        return Decoded(self._chosen(logits), logits.softmax(dim=1, dtype=torch.float32))
 
     def scores(self) -> CategoryScores:
         return CategoryScores(
-            self.classes, self._top_k, positive=self._positive, by_order=self._by_order, more=self._more
+            self.classes,
+            self._top_k,
+            positive=self._positive,
+            by_order=self._by_order,
+            more=self._more,
+            threshold=self._threshold,
         )
 
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(self._logits(raw), targets)
 
     def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        best, chosen = self._logits(raw).max(1)
-        return {"accuracy": ((chosen == targets) & best.isfinite()).float()}
+        logits = self._logits(raw)
+        return {"accuracy": ((self._chosen(logits) == targets) & logits.amax(1).isfinite()).float()}
 
     def by_example(self, raw: Tensor, targets: Tensor) -> CategoryExamples:
         logits = self._logits(raw)
@@ -159,12 +177,27 @@ class CategoryHead:
         share = 1.0 if weights is None else float(weights[targets].mean())  # the mean loss divides by these weights
         return CategoryExamples(
             targets=targets.long().numpy(),
-            answer=logits.argmax(1).numpy(),
+            answer=self._chosen(logits).numpy(),
             loss=(losses / share).numpy(),
             logits=logits.numpy(),
             metrics=self.metric_names(),
             positive=self._positive if len(self.classes) == 2 else None,
         )
+
+    @property
+    def leaves_decisions(self) -> bool:
+        return self._calibrate or self._aim is not None
+
+    def decide(self, raw: Tensor, targets: Tensor) -> dict[str, Any]:
+        logits = self._logits(raw)
+        found: dict[str, Any] = {}
+        if self._calibrate:
+            found["temperature"] = temperature_of_classes(logits.numpy(), targets.numpy())
+            logits = logits / found["temperature"]
+        if self._aim is not None:
+            shares = logits.softmax(1)[:, self._positive].numpy()
+            found["threshold"] = best_threshold(shares, (targets == self._positive).numpy(), self._aim)
+        return found
 
     def comparable(self) -> list[str]:
         return [*self.means, "loss", *compared(self.metric_names(), binary=len(self.classes) == 2)]
@@ -177,7 +210,14 @@ class CategoryHead:
 
     def _logits(self, raw: Tensor) -> Tensor:
         """(B, size) of any float type -> float32 (B, K): a sum in 16 bits loses its last digits, in fp16 its range."""
-        return functional.pad(raw.float(), (1, 0)) if self._binary else raw.float()
+        logits = functional.pad(raw.float(), (1, 0)) if self._binary else raw.float()
+        return logits if self._temperature == 1 else logits / self._temperature
+
+    def _chosen(self, logits: Tensor) -> Tensor:
+        """float32 (B, K) -> the class that is answered, int64 (B,)."""
+        if self._threshold is None:
+            return logits.argmax(1)
+        return answered(logits, self._threshold, self._positive)
 
     def _weights_on(self, device: torch.device) -> Tensor | None:
         """The class weights, moved once to where the data are.
@@ -213,6 +253,27 @@ def balanced_weights(counts: Sequence[int]) -> list[float]:
     """
     total = sum(counts)
     return [total / (len(counts) * max(1, count)) for count in counts]
+
+
+def _decisions(
+    name: str, settings: CategoryOutput, classes: Sequence[str], chosen: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What turns scores into answers: as the settings fix it or leave it to validation, and as that chose."""
+    wish = settings.threshold
+    if wish is not None and len(classes) != 2:
+        message = f"a threshold speaks of two classes and {name} has {len(classes)}; leave it out"
+        raise ConfigError(Problem(message, ("outputs", name, "threshold")))
+    aim: Aim | None = wish if isinstance(wish, str) else None
+    if isinstance(wish, AtLeast):
+        reached = wish.sensitivity or wish.specificity
+        assert reached is not None, "checked by the schema"
+        aim = ("sensitivity" if wish.sensitivity is not None else "specificity", reached)
+    return {
+        "temperature": chosen.get("temperature", 1.0),
+        "threshold": wish if isinstance(wish, float) else chosen.get("threshold"),
+        "calibrate": settings.calibrate is not None,
+        "aim": aim,
+    }
 
 
 def _positive(name: str, settings: CategoryOutput, classes: Sequence[str]) -> int:

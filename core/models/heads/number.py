@@ -124,6 +124,11 @@ class NumberHead:
         prediction, losses = self.decode(raw).prediction, self._losses(raw, targets, "none")
         return NumberExamples(targets.float().numpy(), prediction.numpy(), losses.numpy())
 
+    leaves_decisions = False
+
+    def decide(self, raw: Tensor, targets: Tensor) -> dict[str, Any]:  # noqa: ARG002 - leaves nothing to validation
+        return {}
+
     def comparable(self) -> list[str]:
         return [*self.means, "loss", *compared(self.metric_names())]
 

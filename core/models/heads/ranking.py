@@ -90,6 +90,11 @@ class RankingHead:
     def by_example(self, raw: Tensor, targets: Tensor) -> None:  # noqa: ARG002 - its rows are users
         return None
 
+    leaves_decisions = False
+
+    def decide(self, raw: Tensor, targets: Tensor) -> dict[str, Any]:  # noqa: ARG002 - leaves nothing to validation
+        return {}
+
     def comparable(self) -> list[str]:
         return list(self.means)
 
