@@ -44,6 +44,10 @@ Slices = Annotated[
         "--slice", metavar="COLUMN", help="Judge parts too: sex (all values), town=Oslo,Bergen, or ranges age=18,65."
     ),
 ]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="NAME=FILE.py:FUNCTION", help="A metric of your own; :lower behind it, if it is."),
+]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the gates to this file, as JUnit XML.")]
 
 _EXAMPLES = {
@@ -64,6 +68,7 @@ def gate_settings(
     gate_on: str | None,
     per_slice: Sequence[str] | None = None,
     slices: Sequence[str] | None = None,
+    own: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The options by the key of `eval:`. Raises ConfigError for another form."""
     gates: dict[str, Any] = {
@@ -73,6 +78,7 @@ def gate_settings(
         "max_drop": parse_gates("--max-drop", max_drop),
         "per_slice": parse_gates("--per-slice", per_slice),
         "slices": parse_slices(slices),
+        "python": _parse_own(own),
     }
     if below := [metric for metric, margin in gates["max_drop"].items() if margin < 0]:
         raise ConfigError(f"--max-drop {below[0]}: a drop is not below 0")
@@ -122,3 +128,14 @@ def _bounds(text: str, parts: list[str]) -> list[float] | list[str]:
     if bounds != sorted(set(bounds)):
         raise ConfigError(f"--slice {text}: bounds ascend")
     return bounds
+
+
+def _parse_own(asked: Sequence[str] | None) -> dict[str, str]:
+    """`["cost=metrics.py:cost"]` -> {"cost": "metrics.py:cost"}. Raises ConfigError for another form."""
+    found = {}
+    for text in asked or []:
+        name, _, spec = text.partition("=")
+        if not name or ".py:" not in spec:
+            raise ConfigError(f"--metric {text}: expected NAME=FILE.py:FUNCTION, e.g. --metric cost=metrics.py:cost")
+        found[name] = spec
+    return found

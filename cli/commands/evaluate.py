@@ -27,6 +27,7 @@ from ft.cli.gate_options import (
     Junit,
     MaxDrop,
     Maximum,
+    Metric,
     Minimum,
     PerClass,
     PerSlice,
@@ -48,6 +49,7 @@ def evaluate(
     max_drop: MaxDrop = None,
     per_slice: PerSlice = None,
     slices: Slices = None,
+    metric: Metric = None,
     junit: Junit = None,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
     data: Annotated[
@@ -68,7 +70,7 @@ def evaluate(
     FILE is a checkpoint or a run; without one, the newest finished run. Exit code 3 when a gate fails.
     """
     files, settings = split_words(words)
-    gates = gate_settings(minimum, maximum, per_class, max_drop, baseline, gate_on, per_slice, slices)
+    gates = gate_settings(minimum, maximum, per_class, max_drop, baseline, gate_on, per_slice, slices, metric)
     if split not in (None, "train", "val", "test"):
         raise ConfigError(f"--split {split}: there are train, val and test")
     _check_file("--out", out, "eval.json")

@@ -87,15 +87,26 @@ def _kind(node: Node, path: TreePath) -> dict[str, object]:
 
 
 def absolute_python(root: Node, folder: Path) -> Node:
-    """`model.python: net.py:build` with the path made absolute; a reference to the environment is left in it."""
-    python = entries(child(root, "model")).get("python")
+    """`model.python: net.py:build`, and metrics of `eval.python`, with the path made absolute; a reference to the
+    environment is left in it.
+    """
+    metrics = entries(entries(child(root, "eval")).get("python"))
+    places: list[TreePath] = [("model", "python"), *(("eval", "python", name) for name in metrics)]
+    for place in places:
+        root = _absolute(root, place, folder)
+    return root
+
+
+def _absolute(root: Node, place: TreePath, folder: Path) -> Node:
+    python: Node | None = root
+    for key in place:
+        python = entries(python).get(str(key))
     if python is None or not isinstance(python.value, str):
         return root
     known = expand(python, []).value
     if not isinstance(known, str) or Path(known).is_absolute():
         return root
-    absolute = os.path.normpath(folder.absolute() / python.value)
-    return with_value(root, ("model", "python"), replace(python, value=absolute))
+    return with_value(root, place, replace(python, value=os.path.normpath(folder.absolute() / python.value)))
 
 
 def _read_base(name: Node, folder: Path, problems: list[Problem], chain: tuple[Path, ...]) -> Node | None:

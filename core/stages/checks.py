@@ -12,6 +12,7 @@ from ft.core.config.schema import EvalSection
 from ft.core.errors import ConfigError, Problem, ResourceError
 from ft.core.models.heads import Head
 from ft.core.report.gates import Gates, unknown_metrics, upside_down
+from ft.core.stages.own_metrics import directions
 
 _UNBOUNDED = ("loss", "mae", "mse", "rmse")  # every other metric is a share, an area or a correlation: at most 1
 _LEAST = {"r2": -math.inf, "spearman": -1.0, "kappa": -1.0, "mcc": -1.0}  # every other metric of those is at least 0
@@ -21,8 +22,8 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
     """Raise ConfigError for every metric of `eval:` that no output reports, and every gate that holds nothing back or
     lets nothing through.
     """
-    known = known_metrics(heads)
-    bounds = [_beyond(name, least) for name, least in settings.min.items() if name in known]
+    known = known_metrics(heads) | directions(settings)
+    bounds = [_beyond(name, least) for name, least in settings.min.items() if name in known_metrics(heads)]
     more = _on_request(heads) - set(known)
     lower = [name for name, direction in known.items() if direction == "min"]
     problems = [
@@ -66,7 +67,7 @@ def _shares(settings: EvalSection) -> list[Problem]:
         if not 0 <= least <= 1:
             problems.append(Problem(f"{name} is between 0 and 1, not {least:g}", ("eval", "per_class", name)))
     for name, most in settings.max.items():
-        if not most >= 0:
+        if not most >= 0 and name not in settings.python:
             problems.append(
                 Problem(f"{name} is never below 0, so {most:g} can never be reached", ("eval", "max", name))
             )
@@ -103,6 +104,7 @@ def _against_baseline(settings: EvalSection, heads: Mapping[str, Head]) -> list[
         return [Problem("baseline says nothing by itself; add max_drop: {METRIC: VALUE}", ("eval", "baseline"))]
     single = len(heads) == 1
     means = [name if single else f"{output}/{name}" for output, head in heads.items() for name in head.comparable()]
+    means += settings.python
     return [
         Problem(
             f"a drop of {name} cannot be tested example by example; there are: {', '.join(means) or 'none here'}",

@@ -1,6 +1,6 @@
 """What settings leave to validation, chosen when training has ended: temperatures and thresholds.
 
-The checkpoint keeps them. The best weights answer to the validation split once more, as they will ship. Nothing of the test split is seen.
+The checkpoint keeps them. The best weights answer to validation once more, as they will ship; no test split is seen.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ from ft.core.stages.checks import asked_metrics, check_metrics, gates_of
 from ft.core.stages.evidence import Evidence, weigh
 from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
+from ft.core.stages.own_metrics import check_trust, directions, load_metrics
 from ft.core.stages.reporting import write_eval_report
 from ft.core.stages.results import EvalResult, main_metrics
 from ft.core.stages.subject import Subject, is_config, refuse_overrides
@@ -94,19 +95,23 @@ def judge(
     gates: Mapping[str, Any] | None = None,
     other_data: Path | None = None,
     data: Data | None = None,
+    trusted: bool = False,
 ) -> EvalResult:
     """Evaluate a checkpoint on a split and check its gates. Failed gates are in the result, not an error.
 
     split, gates (of `eval:`, by key): the command line's; they win over the file's, gate by gate. other_data: a table,
     folder or YAML file to read instead of the experiment's own data. data: what an earlier stage of this process
-    prepared.
+    prepared. trusted: the settings are those of a file that the command line named, so metrics of its own code may run.
     Raises DivergedError when the model's answers are not finite.
     """
     with subject.loaded.locating():
         started = time.perf_counter()
         settings = _settings(subject.loaded, split, gates or {})
+        if not trusted:
+            check_trust(subject.loaded, settings, (gates or {}).get("python", {}))
         rebuilt = rebuild(subject, asked_metrics(settings))
         check_metrics(settings, rebuilt.heads)
+        own = load_metrics(settings, rebuilt.heads)
         baseline = read_baseline(Path(settings.baseline)) if settings.baseline else None
         for reason in rebuilt.machine.reasons:
             options.on_notice(Notice("choice", reason))
@@ -119,7 +124,7 @@ def judge(
             tell_data(data, options.on_notice)
         recorder = Recorder()
         evaluation = _evaluate(rebuilt, data, settings, recorder, smoke=options.smoke)
-        evidence = None if options.smoke else weigh(settings, baseline, evaluation, recorder, data, rebuilt.heads)
+        evidence = None if options.smoke else weigh(settings, baseline, evaluation, recorder, data, rebuilt.heads, own)
         seconds = time.perf_counter() - started
         result = _result(subject, rebuilt, settings, data, evidence or Evidence(evaluation), seconds)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
@@ -214,9 +219,13 @@ def _result(
     subject: Subject, rebuilt: Rebuilt, settings: EvalSection, data: Data, evidence: Evidence, seconds: float
 ) -> EvalResult:
     evaluation, heads, gates = evidence.evaluation, rebuilt.heads, gates_of(settings)
-    metrics, intervals = evaluation.metrics(), evaluation.intervals()
-    shown = {name: metrics[name] for name in settings.metrics} if settings.metrics else metrics
-    lower = [name for name, direction in known_metrics(heads).items() if direction == "min"]
+    metrics = evaluation.metrics() | evidence.own.metrics
+    intervals = evaluation.intervals() | evidence.own.intervals
+    shown = (
+        {name: metrics[name] for name in (*settings.metrics, *evidence.own.metrics)} if settings.metrics else metrics
+    )
+    known = known_metrics(heads) | directions(settings)
+    lower = [name for name, direction in known.items() if direction == "min"]
     assert subject.checkpoint is not None
     assert subject.path is not None
     return EvalResult(

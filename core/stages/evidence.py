@@ -23,12 +23,13 @@ from ft.core.metrics.scores import Scores, SliceScores, flat_intervals, flat_met
 from ft.core.models.heads import Head
 from ft.core.runtime.timings import phase
 from ft.core.stages.baseline import Baseline, PerExample, answers_of, check_same_examples, per_example
+from ft.core.stages.own_metrics import OwnMetric, OwnScores, directions, judge_own
 
 
 @dataclass(frozen=True)
 class Evidence:
     """evaluation: with every interval. slices: in the order asked for. drops: against the baseline, by metric.
-    examples: the raw answers, by output. answers: what the document keeps of them.
+    examples: the raw answers, by output. answers: what the document keeps of them. own: metrics of the user's code.
     """
 
     evaluation: Evaluation
@@ -36,6 +37,7 @@ class Evidence:
     drops: Mapping[str, Drop] = field(default_factory=dict)
     examples: Mapping[str, Answers] = field(default_factory=dict)
     answers: PerExample | None = None
+    own: OwnScores = field(default_factory=lambda: OwnScores({}, {}, {}))
 
 
 @phase("statistics")
@@ -46,17 +48,25 @@ def weigh(
     recorder: Recorder,
     data: Data,
     heads: Mapping[str, Head],
+    metrics: list[OwnMetric],
 ) -> Evidence:
-    """All that verdicts rest on. recorder: of a whole split."""
+    """All that verdicts rest on. recorder: of a whole split. metrics: of the user's code. Raises ConfigError where the
+    answers are too many to keep for what is asked of each.
+    """
     answers = recorder.answers()
+    if (settings.slices or metrics) and len(answers) < len(heads):
+        place = ("eval", "slices" if settings.slices else "python")
+        raise ConfigError(Problem("the answers take more memory than is kept to look at each", place))
+    own = judge_own(metrics, answers, heads)
     examples = by_example(answers, heads)
-    kept = keep_answers(recorder.values(), examples, data, settings.split, heads)
+    kept = keep_answers(_with_own(recorder.values(), own, heads), examples, data, settings.split, heads)
     return Evidence(
         with_intervals(evaluation, examples),
-        judge_slices(settings, data, answers, heads),
+        judge_slices(settings, data, answers, heads, metrics),
         drops(settings, baseline, kept, examples, heads),
         answers,
         kept,
+        own,
     )
 
 
@@ -84,28 +94,34 @@ def _with_intervals(scores: Scores, examples: ByExample) -> Scores:
 
 
 def judge_slices(
-    settings: EvalSection, data: Data, answers: Mapping[str, Answers], heads: Mapping[str, Head]
+    settings: EvalSection,
+    data: Data,
+    answers: Mapping[str, Answers],
+    heads: Mapping[str, Head],
+    metrics: list[OwnMetric],
 ) -> list[SliceScores]:
-    """Every slice that is asked for, in the order of the settings. Raises ConfigError where the answers are too many
-    to keep.
-    """
-    if settings.slices and len(answers) < len(heads):
-        raise ConfigError(Problem("the answers take more memory than is kept for slices", ("eval", "slices")))
+    """Every slice that is asked for, in the order of the settings."""
     return [
-        _judge(name, column, rows, answers, heads)
+        _judge(name, column, rows, answers, heads, metrics)
         for column, asked in settings.slices.items()
         for name, rows in cut_slices(data.beside[settings.split][column], asked, column).items()
     ]
 
 
 def _judge(
-    name: str, column: str, rows: np.ndarray, answers: Mapping[str, Answers], heads: Mapping[str, Head]
+    name: str,
+    column: str,
+    rows: np.ndarray,
+    answers: Mapping[str, Answers],
+    heads: Mapping[str, Head],
+    own_metrics: list[OwnMetric],
 ) -> SliceScores:
     if not len(rows):
         return SliceScores(name, column, 0, {}, {})
     scores, total = {}, 0.0
+    part = {output: answers[output].take(torch.from_numpy(rows)) for output in heads}
     for output, head in heads.items():
-        own = answers[output].take(torch.from_numpy(rows))
+        own = part[output]
         accumulator = head.scores()
         head.update(accumulator, own.raw, own.targets)
         loss = float(head.loss_sum(own.raw, own.targets) / head.denominator(own.targets))
@@ -113,11 +129,23 @@ def _judge(
         examples = head.by_example(own.raw, own.targets)
         judged = accumulator.compute().with_loss(loss)
         scores[output] = judged if examples is None else _with_intervals(judged, examples)
-    metrics = {"loss": total} | flat_metrics(scores) | {"loss": total}
-    return SliceScores(name, column, len(rows), metrics, flat_intervals(scores))
+    theirs = judge_own(own_metrics, part, heads)
+    metrics = {"loss": total} | flat_metrics(scores) | {"loss": total} | theirs.metrics
+    return SliceScores(name, column, len(rows), metrics, flat_intervals(scores) | theirs.intervals)
 
 
 # ---------------------------------------------------------------- another model's answers
+
+
+def _with_own(
+    values: Mapping[str, Mapping[str, torch.Tensor]], own: OwnScores, heads: Mapping[str, Head]
+) -> dict[str, dict[str, torch.Tensor]]:
+    """The values of every example, those of the user's metrics among their output's."""
+    found = {output: dict(each) for output, each in values.items()}
+    for name, each in own.by_example.items():
+        output, metric = (next(iter(heads)), name) if len(heads) == 1 else name.rsplit("/", 1)
+        found.setdefault(output, {})[metric] = torch.from_numpy(each)
+    return found
 
 
 def keep_answers(
@@ -157,7 +185,8 @@ def drops(
     found = {}
     for metric in settings.max_drop:
         output, name = (next(iter(heads)), metric) if len(heads) == 1 else metric.rsplit("/", 1)
-        drop = _drop(metric, name, baseline.examples, own, heads[output], examples.get(output))
+        lower = (directions(settings).get(metric) or heads[output].direction(name)) == "min"
+        drop = _drop(metric, name, baseline.examples, own, heads[output], examples.get(output), lower=lower)
         if drop is None:
             there = ", ".join(baseline.examples.values) or "none"
             message = f"it does not hold what {metric} needs of every example; it holds: {there}"
@@ -167,10 +196,16 @@ def drops(
 
 
 def _drop(
-    metric: str, name: str, before: PerExample, own: PerExample, head: Head, examples: ByExample | None
+    metric: str,
+    name: str,
+    before: PerExample,
+    own: PerExample,
+    head: Head,
+    examples: ByExample | None,
+    *,
+    lower: bool,
 ) -> Drop | None:
     if metric in before.values and metric in own.values:
-        lower = head.direction(name) == "min"
         return compare(before.values[metric], own.values[metric], lower_is_better=lower)
     if examples is None:
         return None

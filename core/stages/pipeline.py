@@ -113,7 +113,8 @@ def _judge(fit: FitResult, loaded: Loaded, split: str, options: Options, data: D
     """Judge what a fit left on disk: the checkpoint is read back, so what is judged is what ships."""
     subject = open_checkpoint(fit.best, python=_code(loaded))
     options.on_notice(Notice("stage", f"eval {fit.run} on {split}"))
-    return judge(subject, options, split=split, data=data if data is not None and split in data.examples else None)
+    here = data if data is not None and split in data.examples else None
+    return judge(subject, options, split=split, data=here, trusted=True)
 
 
 def _code(loaded: Loaded) -> Path | None:

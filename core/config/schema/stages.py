@@ -217,6 +217,11 @@ class EvalSection(Section):
     split: Literal["train", "val", "test"] = "test"
     batch_size: Count | None = Field(None, description="left out: train's")
     metrics: list[str] | None = Field(None, min_length=1, description="which to show; left out: all of the output's")
+    python: dict[str, str] = Field(
+        default_factory=dict,
+        description="metrics of your own: name: file.py:function, given the answers; better when smaller: "
+        "file.py:function:lower",
+    )
     min: dict[str, float] = Field(default_factory=dict, description="gate: metric: least value, else exit 3")
     max: dict[str, float] = Field(default_factory=dict, description="gate: metric: largest value, else exit 3")
     per_class: dict[str, float] = Field(
