@@ -59,35 +59,13 @@ class RankingScores(PartialSums):
         chosen items are none of these C.
         """
         sums = self._on(predictions.device)
-        targets, missed = split_targets(targets, predictions.shape[1])
-        scores, chosen, ruled_out = predictions.detach().float(), targets == 1, targets < 0
-        usable = (scores.isfinite() | ruled_out).all(dim=1)  # (B,)
-        keys = ordered_keys(scores, ruled_out)
-        values = torch.stack(self._values(keys, chosen, missed), dim=1) * usable[:, None]  # (B, M)
+        values, without, usable = user_values(predictions, targets, self._ks)
         wide = values.to(sums["total"].dtype)
         sums["total"] += wide.sum(dim=0)
         sums["squares"] += wide.square().sum(dim=0)
         sums["users"] += len(targets)
-        sums["without"] += (~chosen.any(dim=1)).sum()
+        sums["without"] += without.sum()
         sums["nonfinite"] += (~usable).sum()
-
-    def _values(self, keys: Tensor, chosen: Tensor, missed: Tensor) -> list[Tensor]:
-        """Each metric of each user, (B,) float32, in the order of the names. missed: int64 (B,)."""
-        found_there = chosen.any(dim=1)  # (B,)
-        count = chosen.sum(dim=1) + missed  # (B,)
-        longest = min(max(self._ks), keys.shape[1])
-        gains = chosen.gather(1, keys.topk(longest, dim=1).indices).float()  # (B, longest), in order of rank
-        places = torch.arange(1, longest + 1, device=keys.device)
-        discounts = 1 / torch.log2(1 + places)
-        reached, ideal = (gains * discounts).cumsum(dim=1), (discounts * (places <= count[:, None])).cumsum(dim=1)
-        found = gains.cumsum(dim=1)
-        values = []
-        for k in self._ks:
-            last = min(k, longest) - 1
-            hit = (found[:, last] > 0).float()
-            values += [hit, _share(reached[:, last], ideal[:, last]), _share(found[:, last], count)]
-        first = keys.masked_fill(~chosen, _LAST).amax(dim=1, keepdim=True)  # (B, 1)
-        return [*values, found_there / ((keys > first).sum(dim=1) + 1)]
 
     def compute(self) -> Scores:
         """Every metric in 0..1, NaN before the first user. Copies the sums to the host."""
@@ -102,6 +80,37 @@ class RankingScores(PartialSums):
             nonfinite=int(self._sums["nonfinite"]),
             notes=_notes(self._ks, users, without),
         )
+
+
+def user_values(predictions: Tensor, targets: Tensor, ks: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Each metric of each user, float32 (B, M), in the order of `metric_names`; and bool (B,), who chose nothing that
+    is ranked, and whose scores are finite. The rest: as `RankingScores.update`. No host sync.
+    """
+    targets, missed = split_targets(targets, predictions.shape[1])
+    scores, chosen, ruled_out = predictions.detach().float(), targets == 1, targets < 0
+    usable = (scores.isfinite() | ruled_out).all(dim=1)  # (B,)
+    keys = ordered_keys(scores, ruled_out)
+    values = torch.stack(_values(keys, chosen, missed, ks), dim=1) * usable[:, None]  # (B, M)
+    return values, ~chosen.any(dim=1), usable
+
+
+def _values(keys: Tensor, chosen: Tensor, missed: Tensor, ks: Sequence[int]) -> list[Tensor]:
+    """Each metric of each user, (B,) float32, in the order of the names. missed: int64 (B,)."""
+    found_there = chosen.any(dim=1)  # (B,)
+    count = chosen.sum(dim=1) + missed  # (B,)
+    longest = min(max(ks), keys.shape[1])
+    gains = chosen.gather(1, keys.topk(longest, dim=1).indices).float()  # (B, longest), in order of rank
+    places = torch.arange(1, longest + 1, device=keys.device)
+    discounts = 1 / torch.log2(1 + places)
+    reached, ideal = (gains * discounts).cumsum(dim=1), (discounts * (places <= count[:, None])).cumsum(dim=1)
+    found = gains.cumsum(dim=1)
+    values = []
+    for k in ks:
+        last = min(k, longest) - 1
+        hit = (found[:, last] > 0).float()
+        values += [hit, _share(reached[:, last], ideal[:, last]), _share(found[:, last], count)]
+    first = keys.masked_fill(~chosen, _LAST).amax(dim=1, keepdim=True)  # (B, 1)
+    return [*values, found_there / ((keys > first).sum(dim=1) + 1)]
 
 
 _LAST = torch.iinfo(torch.int64).min

@@ -4,6 +4,7 @@ is than an earlier model.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 
 from ft.core.config.schema import EvalSection
+from ft.core.data.catalog import Catalog
+from ft.core.data.columns.category import CategoryColumn
 from ft.core.data.prepare import Data
 from ft.core.data.slices import cut_slices
 from ft.core.engine.evaluate import Evaluation
@@ -59,7 +62,10 @@ def weigh(
         raise ConfigError(Problem("the answers take more memory than is kept to look at each", place))
     own = judge_own(metrics, answers, heads)
     examples = by_example(answers, heads)
-    kept = keep_answers(_with_own(recorder.values(), own, heads), examples, data, settings.split, heads)
+    values = _with_own(recorder.values(), own, heads)
+    kept = keep_users(values, recorder.rows, data, settings.split) or keep_answers(
+        values, examples, data, settings.split, heads
+    )
     return Evidence(
         with_intervals(evaluation, examples),
         judge_slices(settings, data, answers, heads, metrics),
@@ -167,6 +173,26 @@ def keep_answers(
     judged = data.examples[split]
     classes = {name: list(head.classes) for name, head in heads.items() if hasattr(head, "classes")}
     return per_example(values, judged.names, judged.targets, classes)
+
+
+def keep_users(
+    recorded: Mapping[str, Mapping[str, torch.Tensor]], users: torch.Tensor, data: Data, split: str
+) -> PerExample | None:
+    """Of a ranking, whose rows are users: their names, and which items each was to find. users: codes, int64 (V,)."""
+    rankings = {name: column for name, column in data.outputs.items() if isinstance(column, Catalog)}
+    for name, catalog in rankings.items():
+        who, what = (data.inputs[each] for each in (catalog.user, catalog.item))
+        assert isinstance(who, CategoryColumn), "checked by settle_columns"
+        assert isinstance(what, CategoryColumn), "checked by settle_columns"
+        wanted: dict[int, set[str]] = {code: set() for code in users.tolist()}
+        for user, item in zip(*(codes.tolist() for codes in catalog.choices(data.examples[split])), strict=True):
+            if user in wanted and item:
+                wanted[user].add(what.classes[item - 1])
+        found = [zlib.crc32("\n".join(sorted(each)).encode()) for each in wanted.values()]
+        values = {name: {metric: each.numpy() for metric, each in recorded[name].items()}}
+        names = [who.classes[code - 1] for code in wanted]
+        return per_example(values, names, {name: torch.tensor(found)}, {})
+    return None
 
 
 def drops(

@@ -164,3 +164,24 @@ def test_with_adapters_on_its_vectors_it_recommends_the_same_from_base_and_adapt
     apart = ft("predict", "runs/films/1", "--adapter", json.loads(tuned.out)["run"], *asked, cwd=films)
     assert (apart.code, apart.out) == (0, whole.out)
     assert ft("predict", "runs/films/1", *asked, cwd=films).out != whole.out
+
+
+def test_two_rankings_are_compared_user_by_user(films: Path) -> None:
+    assert ft("eval", "runs/films/1", "--out", "main.json", cwd=films).code == 0
+    against = ["--baseline", "main.json", "--max-drop", "mrr=0.02", "--max-drop", "ndcg@10=0.02", "--json"]
+    same = ft("eval", "runs/films/1", *against, cwd=films)
+    assert same.code == 0, same.err
+    assert [gate["value"] for gate in json.loads(same.out)["gates"]] == [0.0, 0.0]
+    assert ft("train", "films.yaml", "train.epochs=1", cwd=films).code == 0
+    worse = ft("eval", "runs/films/2", *against, cwd=films)
+    assert worse.code == 3
+    before, after = (json.loads(text)["metrics"] for text in ((films / "main.json").read_text(), worse.out))
+    for gate in json.loads(worse.out)["gates"]:
+        metric = gate["metric"].removeprefix("drop of ")
+        assert gate["value"] == pytest.approx(before[metric] - after[metric], abs=1e-6)
+    other = ft("eval", "runs/films/1", "--split", "val", *against, cwd=films)
+    assert other.code == 4
+    assert "judged other examples" in other.err
+    sliced = ft("eval", "runs/films/1", "--slice", "who", cwd=films)
+    assert sliced.code == 2
+    assert "whose rows are users" in sliced.err

@@ -15,7 +15,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from ft.core.config.schema import RankingOutput
-from ft.core.metrics.ranking import DEFAULT_K, RankingScores, asked_k, metric_names, ordered_keys, split_targets
+from ft.core.metrics.ranking import (
+    DEFAULT_K,
+    RankingScores,
+    asked_k,
+    metric_names,
+    ordered_keys,
+    split_targets,
+    user_values,
+)
 from ft.core.metrics.scores import Accumulator
 from ft.core.models.heads.base import Decoded, Direction
 
@@ -34,7 +42,7 @@ class RankingHead:
     main_metric = f"ndcg@{DEFAULT_K}"
     higher_is_better = True
     answers_by_example = False  # a row is a user's, and as long as there are items
-    means: tuple[str, ...] = ()
+    means: tuple[str, ...]
     on_request: tuple[str, ...] = ()
 
     def __init__(
@@ -49,6 +57,7 @@ class RankingHead:
         self.weight = weight
         self._loss = loss
         self._ks = tuple(ks)
+        self.means = tuple(metric_names(self._ks))
 
     @classmethod
     def from_settings(
@@ -84,8 +93,10 @@ class RankingHead:
     def update(self, scores: Accumulator, raw: Tensor, targets: Tensor) -> None:
         scores.update(raw, targets)
 
-    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - its examples are users
-        return {}
+    def per_example(self, raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Of each user, whose row it is."""
+        values, _, _ = user_values(raw, targets, self._ks)
+        return dict(zip(self.means, values.unbind(1), strict=True))
 
     def by_example(self, raw: Tensor, targets: Tensor) -> None:  # noqa: ARG002 - its rows are users
         return None
