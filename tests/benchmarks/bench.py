@@ -7,6 +7,7 @@ whole: `ft run` on guide.yaml against handwritten.py and other tools, each a fre
 step:  a step of ft's engine against a bare step of the same network, in one process.
 larger: a step of two larger networks, as ft trains them, against the loop by hand.
 start: the commands that should answer at once, and the time to a first training step.
+judge: `ft eval` on MNIST's test against a script by hand.
 reach: the seconds to 99 % on MNIST.
 growth: an epoch of 1,000 to 600,000 digits.
 fields: an epoch of a table, of ratings and of a ranking against a bare loop; only where --fields names their files.
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import growth
+import judging
 import larger
 import reach
 import startup
@@ -105,6 +107,14 @@ def _start(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     return startup.plain(seconds)
 
 
+def _judge(data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    rounds = max(LEAST_STARTS, options.pairs)
+    print(f"\njudging: {rounds} rounds")
+    seconds = judging.measure(data, rounds)
+    print(judging.show(seconds))
+    return judging.plain(seconds)
+
+
 def _reach(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     print(f"\nreach: seconds to {reach.GOAL:.0%} on validation; {options.pairs} seeds")
     seconds = reach.measure(data, _device(options), options.pairs, _say)
@@ -134,6 +144,7 @@ SECTIONS = {
     "step": _step,
     "larger": _larger,
     "start": _start,
+    "judge": _judge,
     "reach": _reach,
     "growth": _growth,
     "fields": _fields,
