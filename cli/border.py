@@ -21,6 +21,7 @@ from ft.core.errors import (
     ConfigError,
     DataError,
     DivergedError,
+    DivergedSeedsError,
     FtError,
     GateError,
     PreemptedError,
@@ -34,6 +35,7 @@ from ft.core.runtime.timings import measuring
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
+TOLD = (GateError, SpoiledDataError, DivergedSeedsError)  # the document is out by then, and says what failed
 VIEWED = "view size is not compatible with input tensor's size and stride"  # torch's words
 LAYOUT = "call reshape or flatten instead, or set train.speed.memory_format: contiguous"
 LESS_MEMORY = "a smaller batch_size needs less (accumulate makes up for it)"
@@ -79,7 +81,9 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
                 message, code, trace = _verdict(error)
                 if trace or debug:
                     traceback.print_exception(error)
-                told = isinstance(error, GateError | SpoiledDataError)  # the document is out, and says what failed
+                told = isinstance(
+                    error, GateError | SpoiledDataError | DivergedSeedsError
+                )  # the document is out, and says what failed
                 _tell(message, code, as_json=as_json and not told)
 
     return guarded

@@ -17,7 +17,17 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, eval_view, github, merge_view, profile_view, timings_view, views
+from ft.cli import (
+    data_views,
+    documents,
+    eval_view,
+    github,
+    merge_view,
+    profile_view,
+    seeds_views,
+    timings_view,
+    views,
+)
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -35,6 +45,7 @@ from ft.core.stages.predict import Predictions
 from ft.core.stages.profile import Profile
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
+from ft.core.stages.seeds import SeedsResult
 from ft.core.stages.verify import Verified
 
 UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
@@ -89,6 +100,13 @@ class Console:
         self._result(views.run(result), documents.run(result), "" if last.smoke else str(last.best))
         if result.evaluation is not None and not last.smoke:
             github.tell(result.evaluation)
+
+    def seeds(self, result: SeedsResult) -> None:
+        """Several seeds; quiet: the path of each one's last best weights, which a smoke test does not keep."""
+        seeds_views.write(result)
+        self._result(seeds_views.view(result), seeds_views.document(result), seeds_views.line(result))
+        if (mean := seeds_views.mean_verdict(result)) is not None:
+            github.tell(mean)
 
     def predictions(self, result: Predictions, top: int, out: Path | None = None) -> None:
         """A line per example, or all of them in a file."""

@@ -58,6 +58,11 @@ def run(result: RunResult) -> dict[str, Any]:
     )
 
 
+def seeds(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `--seeds`, which cli/seeds_views.py puts together."""
+    return _document("seeds", values)
+
+
 def predictions(result: Predictions) -> dict[str, Any]:
     """An entry per example and output, in the order they were given."""
     return _document(

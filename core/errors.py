@@ -65,6 +65,10 @@ class DivergedError(FtError):
     """The loss or a score became NaN or infinite: exit 5."""
 
 
+class DivergedSeedsError(DivergedError):
+    """Of several seeds some diverged; the result of all of them has told it: exit 5."""
+
+
 class ResourceError(FtError):
     """Memory, disk, permission or a lock is lacking: exit 6."""
 

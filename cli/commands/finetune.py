@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,8 +26,13 @@ from ft.cli.arguments import (
 )
 from ft.cli.border import bordered
 from ft.cli.resuming import is_config, load_run, refuse_smoke
+from ft.cli.seeds_options import Against, Seeds, check_seeds, run_seeds
 from ft.core.errors import ConfigError
 from ft.core.runtime.timings import phase
+
+if TYPE_CHECKING:
+    from ft.core.stages.options import Options
+    from ft.core.stages.subject import Subject
 
 
 @bordered
@@ -45,6 +50,8 @@ def finetune(
     python: Python = None,
     resume: Resume = False,
     smoke: Smoke = False,
+    seeds: Seeds = None,
+    against: Against = None,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -61,36 +68,50 @@ def finetune(
     with phase("imports"):
         from ft.cli.console import Console
         from ft.core.stages import fit, pipeline
-        from ft.core.stages.notices import Notice
         from ft.core.stages.options import Options
+        from ft.core.stages.seeds import Several, sharing
         from ft.core.stages.start import Start, finetuning_start
-        from ft.core.stages.subject import Subject, newest, open_subject
 
     with Console(quiet=quiet, as_json=as_json) as console:
         goal = _run_to_go_on_with(files) if resume else None
+        check_seeds(seeds, against, goal)
         options = Options(
             runs_dir, resume=goal or resume, on_event=console.event, on_notice=console.notice, command=command_line()
         )
-        files = [file for file in files if file != goal]
-        if len(files) > 1:
-            raise ConfigError(f"one file at a time, not {' and '.join(map(str, files))}")
-        if goal is not None and not files:
-            subject = Subject(load_run(goal, settings))
-        else:
-            path = files[0] if files else newest(runs_dir, ("train",), "training")
-            if not files:
-                console.notice(Notice("choice", f"the newest finished training run: {path}"))
-            subject = open_subject(path, settings, python)
+        subject = _subject([file for file in files if file != goal], goal, settings, python, options)
 
         def start() -> Start:
             with subject.loaded.locating():
                 return finetuning_start(subject, weights, runs_dir, console.notice)
 
-        if smoke:
-            console.run(pipeline.smoke_finetune(subject, start(), options))
-            return
-        result, _ = fit.finetune(subject.loaded, start() if weights else start, options)
-        console.fit(result)
+        if seeds is not None:
+            begun = start()  # one for all: what varies is the fine-tuning
+            own = sharing(lambda loaded, options, data: fit.finetune(loaded, begun, options, data))
+            work = pipeline.smoke_finetuner(begun) if smoke else own
+            several = Several(subject.loaded, seeds, "finetune", work, begun.parent)
+            run_seeds(console, several, options, against, smoke=smoke)
+        elif smoke:
+            console.run(pipeline.smoke_finetuner(start())(subject.loaded, options))
+        else:
+            result, _ = fit.finetune(subject.loaded, start() if weights else start, options)
+            console.fit(result)
+
+
+def _subject(
+    files: list[Path], goal: Path | None, settings: list[str], python: Path | None, options: Options
+) -> Subject:
+    """What is fine-tuned: of the file that is named, of the run that is gone on with, or the newest training."""
+    from ft.core.stages.notices import Notice
+    from ft.core.stages.subject import Subject, newest, open_subject
+
+    if len(files) > 1:
+        raise ConfigError(f"one file at a time, not {' and '.join(map(str, files))}")
+    if goal is not None and not files:
+        return Subject(load_run(goal, settings))
+    path = files[0] if files else newest(options.runs_dir, ("train",), "training")
+    if not files:
+        options.on_notice(Notice("choice", f"the newest finished training run: {path}"))
+    return open_subject(path, settings, python)
 
 
 def _as_list(patterns: list[str]) -> str:

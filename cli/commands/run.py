@@ -7,6 +7,7 @@ from pathlib import Path
 from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
 from ft.cli.resuming import load_with_resume
+from ft.cli.seeds_options import Against, Seeds, check_seeds, run_seeds
 from ft.core.errors import ConfigError, GateError
 from ft.core.runtime.timings import phase
 
@@ -16,6 +17,8 @@ def run(
     words: Config = None,
     resume: Resume = False,
     smoke: Smoke = False,
+    seeds: Seeds = None,
+    against: Against = None,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -29,6 +32,7 @@ def run(
     loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
     if isinstance(goal, Path):
         raise ConfigError(f"--resume {goal}: ft run goes on with a file's newest runs; ft train --resume names a run")
+    check_seeds(seeds, against, goal)
     with phase("imports"):
         from ft.core.data.sources import begin
 
@@ -36,12 +40,18 @@ def run(
         from ft.cli.console import Console
         from ft.core.stages import pipeline
         from ft.core.stages.options import Options
+        from ft.core.stages.seeds import Several
 
     with Console(quiet=quiet, as_json=as_json) as console:
         options = Options(
             runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()
         )
-        result = (pipeline.smoke if smoke else pipeline.run)(loaded, options)
+        work = (pipeline.smoke_runner if smoke else pipeline.runner)(loaded, options)
+        if seeds is not None:
+            several = Several(loaded, seeds, "run", work, work.start.parent if work.start else None)
+            run_seeds(console, several, options, against, smoke=smoke)
+            return
+        result = work(loaded, options)
         console.run(result)
     if result.evaluation is not None and not smoke and not result.evaluation.passed:
         raise GateError("; ".join(str(gate) for gate in result.evaluation.gates if not gate.passed))

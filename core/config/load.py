@@ -115,6 +115,29 @@ class Loaded:
             expanded=with_entry(self.expanded, "model", model),
         )
 
+    def with_seed(self, seed: int) -> Loaded:
+        """The same experiment with another seed, as `seed=SEED` on the line would give it. seed: below 2^63."""
+        node = Node(seed, Position(f"seed={seed}"))
+        return replace(
+            self,
+            experiment=self.experiment.model_copy(update={"seed": seed}),
+            complete=self.complete.model_copy(update={"seed": seed}),
+            written=with_entry(self.written, "seed", node),
+            expanded=with_entry(self.expanded, "seed", node),
+        )
+
+    def with_eval(self, other: Loaded) -> Loaded:
+        """The same experiment, judged as another one says."""
+        experiment, complete = (
+            own.model_copy(update={"eval": theirs.eval})
+            for own, theirs in ((self.experiment, other.experiment), (self.complete, other.complete))
+        )
+        written, expanded = (
+            with_entry(own, "eval", child(theirs, "eval") or Node(None, theirs.at))
+            for own, theirs in ((self.written, other.written), (self.expanded, other.expanded))
+        )
+        return replace(self, experiment=experiment, complete=complete, written=written, expanded=expanded)
+
     def source(self, path: TreePath) -> TreePath:
         """Where the setting at `path` is written, or would be: in train, for what another stage takes from it."""
         return _source(path, self.written)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ft.core.errors import ConfigError, DataError
+from ft.core.models.heads import Head
 
 Values = dict[str, NDArray[np.float32]]  # by flat name, (N,) or (N, K), in the order of the examples' names
 
@@ -109,6 +110,11 @@ def _reordered(name: str, values: NDArray[Any], before: Sequence[str], after: Se
         renamed: NDArray[Any] = np.array([places[each] for each in before], dtype=values.dtype)[values.astype(np.int64)]
         return renamed
     return values
+
+
+def known_classes(heads: Mapping[str, Head]) -> dict[str, Sequence[str]]:
+    """Of the outputs that have classes or labels, by output."""
+    return {name: list(head.classes) for name, head in heads.items() if hasattr(head, "classes")}
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -29,6 +29,7 @@ from ft.core.runtime.machine import facts
 from ft.core.runtime.signals import Wishes, passed_on
 from ft.core.runtime.timings import phase, watched
 from ft.core.stages.adapter import keep_small
+from ft.core.stages.baseline import known_classes, per_example
 from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
 from ft.core.stages.decide import decide
 from ft.core.stages.frozen import Watch, learning_rows
@@ -222,7 +223,15 @@ def _result(
         parent=prepared.parent,
         smoke=options.smoke,
         choices=fit.choices,
+        validated_on=_validated_on(prepared),
     )
+
+
+def _validated_on(prepared: Prepared) -> str | None:
+    examples = prepared.data.examples.get("val")
+    if examples is None:
+        return None
+    return per_example({}, examples.names, examples.targets, known_classes(prepared.fit.heads)).identity
 
 
 def _machine(prepared: Prepared, environment: Mapping[str, Any]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from ft.core.metrics.resampling import Drop, intervals
 from ft.core.metrics.scores import Scores, SliceScores, flat_intervals, flat_metrics
 from ft.core.models.heads import Head
 from ft.core.runtime.timings import phase
-from ft.core.stages.baseline import Baseline, PerExample, answers_of, check_same_examples, per_example
+from ft.core.stages.baseline import Baseline, PerExample, answers_of, check_same_examples, known_classes, per_example
 from ft.core.stages.own_metrics import OwnMetric, OwnScores, directions, judge_own
 
 
@@ -171,8 +171,7 @@ def keep_answers(
     if not values:
         return None
     judged = data.examples[split]
-    classes = {name: list(head.classes) for name, head in heads.items() if hasattr(head, "classes")}
-    return per_example(values, judged.names, judged.targets, classes)
+    return per_example(values, judged.names, judged.targets, known_classes(heads))
 
 
 def keep_users(

@@ -60,7 +60,7 @@ def finetune(
 def _fit(
     loaded: Loaded, stage: Stage, start: Start | Finder | None, options: Options, data: Data | None
 ) -> tuple[FitResult, Data | None]:
-    with loaded.locating(), _preemptible(options):
+    with loaded.locating(), preemptible(options):
         started = time.perf_counter()
         check_writable(options.runs_dir)
         found = find_run(loaded, stage, start if stage == "finetune" else None, options)
@@ -71,6 +71,7 @@ def _fit(
             prepared = _prepare(loaded, stage, _first_weights(loaded, found, start), options, data, found)
             if run is None:
                 run = create_run(options.runs_dir, loaded.experiment.name, stage, prepared.parent)
+                options.on_run(run.path)
             with _ending(run, options):
                 run.update(state="running", pid=os.getpid(), error=None, finished=None)
                 return drive(prepared, run, options, started), prepared.data
@@ -158,7 +159,7 @@ def kept_columns(start: Start | None, experiment: Experiment) -> dict[str, dict[
 
 
 @contextmanager
-def _preemptible(options: Options) -> Iterator[None]:
+def preemptible(options: Options) -> Iterator[None]:
     """SIGTERM or SIGHUP outside of the loop, which hears it otherwise: there is nothing more to save."""
     try:
         yield

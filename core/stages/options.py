@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,15 @@ def _ignore(_: object) -> None:
 @dataclass(frozen=True)
 class Options:
     """runs_dir: where run folders are made. smoke: two batches of everything. command: what the user typed.
-    resume: go on with the newest run of this experiment and stage, or with the run or checkpoint it names.
-    on_event, on_notice: where progress and remarks go.
+    resume: go on with the newest run of this experiment and stage, with the run or checkpoint it names, or with the run
+    it names for a stage; begin one for a stage it does not name.
+    on_event, on_notice: where progress and remarks go. on_run: hears of a run's folder before anything is trained.
     """
 
     runs_dir: Path = Path("runs")
     smoke: bool = False
-    resume: bool | Path = False
+    resume: bool | Path | Mapping[str, Path] = False
     on_event: Callable[[Event], None] = _ignore
     on_notice: Callable[[Notice], None] = _ignore
+    on_run: Callable[[Path], None] = _ignore
     command: str = ""

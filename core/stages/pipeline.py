@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,9 +23,31 @@ from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.start import Start, finetuning_start, open_start, training_start
 from ft.core.stages.subject import Subject, open_checkpoint
 
+Run = Callable[[Loaded, Options], RunResult]  # once or, for other seeds, again: what they share is prepared once
 
-def run(loaded: Loaded, options: Options) -> RunResult:
-    """Train, fine-tune and evaluate as the file's sections say. What would fail at the end is found before training.
+
+@dataclass(frozen=True)
+class Runner:
+    """What a file asks for, foreseen. split: to be judged on, None: not at all. data: of all seeds. start: weights from
+    elsewhere for the fine-tuning.
+    """
+
+    stages: Sequence[str]
+    split: str | None
+    data: Data
+    start: Start | None
+    smoke: bool = False
+
+    def __call__(self, loaded: Loaded, options: Options) -> RunResult:
+        """Run it. smoke: on two batches, in a folder that vanishes."""
+        if not self.smoke:
+            return _run(self, loaded, options)
+        with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
+            return _run(self, loaded, replace(options, runs_dir=Path(folder), smoke=True))
+
+
+def runner(loaded: Loaded, options: Options) -> Runner:
+    """Train, fine-tune and evaluate as the file's sections say. What would fail at the end is found here.
 
     Raises ConfigError when the file names no stage, or asks to evaluate a split that the data do not have.
     """
@@ -34,29 +56,33 @@ def run(loaded: Loaded, options: Options) -> RunResult:
         raise ConfigError("this file names nothing to run; add train: or finetune: (eval: judges what they give)")
     check_writable(options.runs_dir)
     start, data = _foresee(loaded, options, stages)
-    return _run(loaded, options, stages, loaded.eval.split if "eval" in stages else None, data, start)
+    return Runner(stages, loaded.eval.split if "eval" in stages else None, data, start)
 
 
-def smoke(loaded: Loaded, options: Options) -> RunResult:
-    """Every stage of the file, and an evaluation in any case, on two batches each, in a folder that vanishes."""
+def smoke_runner(loaded: Loaded, options: Options) -> Runner:
+    """Every stage of the file, and an evaluation in any case, on two batches each."""
     stages = loaded.named_stages()
     if not {"train", "finetune"} & set(stages):
         stages = ["train", *stages]
     start, data = _foresee(loaded, options, stages)
     split = next(s for s in (loaded.eval.split, "val", "train") if s in data.examples)
-    with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
-        tried = replace(options, runs_dir=Path(folder), smoke=True)
-        return _run(loaded, tried, stages, split, data, start)
+    return Runner(stages, split, data, start, smoke=True)
 
 
-def smoke_finetune(subject: Subject, start: Start, options: Options) -> RunResult:
+def smoke_finetuner(start: Start) -> Run:
     """A fine-tuning on two batches and its evaluation, in a folder that vanishes."""
-    with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
-        tried = replace(options, runs_dir=Path(folder), smoke=True)
-        fit, data = finetune(subject.loaded, start, tried)
-        assert data is not None, "it was not resumed"
-        split = next(s for s in ("val", "train") if s in data.examples)
-        return RunResult([fit], _judge(fit, subject.loaded, split, tried, data), None)
+    data: Data | None = None
+
+    def try_it(each: Loaded, options: Options) -> RunResult:
+        nonlocal data
+        with tempfile.TemporaryDirectory(prefix="ft-smoke-") as folder:
+            tried = replace(options, runs_dir=Path(folder), smoke=True)
+            fit, data = finetune(each, start, tried, data)
+            assert data is not None, "it was not resumed"
+            split = next(s for s in ("val", "train") if s in data.examples)
+            return RunResult([fit], _judge(fit, each, split, tried, data), None)
+
+    return try_it
 
 
 def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[Start | None, Data]:
@@ -92,26 +118,29 @@ def _foresee(loaded: Loaded, options: Options, stages: Sequence[str]) -> tuple[S
     return start, data
 
 
-def _run(
-    loaded: Loaded, options: Options, stages: Sequence[str], split: str | None, data: Data, start: Start | None
-) -> RunResult:
-    """start: weights from elsewhere. Then a fine-tuning after a training here keeps their normalisation, not that of
-    the training, and prepares the data again.
+def _run(runner: Runner, loaded: Loaded, options: Options) -> RunResult:
+    """Weights from elsewhere: then a fine-tuning after a training here keeps their normalisation, not that of the
+    training, and prepares the data again.
     """
     fits: list[tuple[FitResult, Data | None]] = []
+    stages, start, data = runner.stages, runner.start, runner.data
     if "train" in stages:
         fits.append(train(loaded, options, data))
     if "finetune" in stages:
         here = start or open_start(fits[-1][0].best, "the training just done")
         fits.append(finetune(loaded, here, options, data if start is None or not fits else None))
+    split = runner.split
     verdicts = [] if split is None else [_judge(fit, loaded, split, options, own) for fit, own in fits]
     results = [fit for fit, _ in fits]
     return RunResult(results, verdicts[-1] if verdicts else None, verdicts[0] if len(verdicts) > 1 else None)
 
 
 def _judge(fit: FitResult, loaded: Loaded, split: str, options: Options, data: Data | None) -> EvalResult:
-    """Judge what a fit left on disk: the checkpoint is read back, so what is judged is what ships."""
+    """Judge what a fit left on disk: the checkpoint is read back, so what is judged is what ships. How is what `loaded`
+    says: a run that goes on may have other gates than it began with.
+    """
     subject = open_checkpoint(fit.best, python=_code(loaded))
+    subject = replace(subject, loaded=subject.loaded.with_eval(loaded))
     options.on_notice(Notice("stage", f"eval {fit.run} on {split}"))
     here = data if data is not None and split in data.examples else None
     return judge(subject, options, split=split, data=here, trusted=True)

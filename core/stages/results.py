@@ -25,6 +25,7 @@ class FitResult:
     they do not fit the classes. units: of each, how much of it learns, at which rates and from which epochs on. frozen:
     the proof that what is frozen did not move; None where nothing is. adapter: the folder of the adapters that were
     trained, beside best. choices: how it was computed, in sentences: kept features or why not, the teacher, sampling.
+    validated_on: identity of the validation's examples and wanted answers, as an evaluation's per_example has it.
     """
 
     stage: str
@@ -53,6 +54,7 @@ class FitResult:
     frozen: dict[str, Any] | None = None
     adapter: Path | None = None
     choices: tuple[str, ...] = ()
+    validated_on: str | None = None
 
     def to_json(self) -> str:
         """The text of a run's `result.json`; NaN as Python's json writes it."""

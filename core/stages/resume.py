@@ -6,7 +6,7 @@ says in what it is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,12 @@ def find_run(
     start: of a fine-tuning, its weights or how they are found; a run from other weights is another run.
     Raises ConfigError, CheckpointError, DivergedError, and ResourceError when another process has the run.
     """
-    if options.resume is False:
+    if options.resume is False or (isinstance(options.resume, Mapping) and stage not in options.resume):
         return None
     chosen = None
-    if isinstance(options.resume, Path):
+    if isinstance(options.resume, Mapping):
+        run = RunFolder(options.resume[stage])
+    elif isinstance(options.resume, Path):
         run, chosen = _named(options.resume, stage)
     else:
         newest = newest_of(options.runs_dir, stage, loaded.experiment.name)
@@ -124,12 +126,12 @@ def _other_start(status: Status, start: Start | Finder | None) -> str | None:
     if start is None or (callable(start) and status.state != "finished"):
         return None
     now = start() if callable(start) else start
-    if now.parent == status.parent or (status.parent is not None and _moved(Path(status.parent), Path(now.parent))):
+    if now.parent == status.parent or (status.parent is not None and moved(Path(status.parent), Path(now.parent))):
         return None
     return f"started from {status.parent}, not from {now.parent}"
 
 
-def _moved(before: Path, now: Path) -> bool:
+def moved(before: Path, now: Path) -> bool:
     """Whether a run stands elsewhere than it stood: the folder of all runs went with it."""
     return not before.exists() and before.parts[-2:] == now.parts[-2:]
 

@@ -56,6 +56,15 @@ def test_gates_of_the_file_and_of_the_line_hold_together(home: Path) -> None:
     assert [gate["metric"] for gate in gates][:2] == ["loss", "f1 of 0"]
 
 
+def test_a_run_that_goes_on_is_held_to_the_gates_of_now(home: Path) -> None:
+    write_config(home / "late.yaml", {"name": "late", "eval": {"min": {"accuracy": 0.9999}}})
+    assert ft("run", "late.yaml", cwd=home).code == 3
+    relaxed = ft("run", "late.yaml", "--resume", "eval.min.accuracy=0.1", "eval.max.loss=9", "--json", cwd=home)
+    assert relaxed.code == 0, relaxed.err
+    gates = json.loads(relaxed.out)["evaluation"]["gates"]
+    assert [(gate["metric"], gate["threshold"]) for gate in gates] == [("accuracy", 0.1), ("loss", 9)]
+
+
 def test_the_lower_bound_asks_for_more_than_the_estimate(home: Path) -> None:
     document = json.loads(ft("eval", "runs/tiny/1", "--json", cwd=home).out)
     value, (low, _) = document["metrics"]["accuracy"], document["intervals"]["accuracy"]

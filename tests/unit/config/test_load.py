@@ -230,3 +230,20 @@ def test_settings_are_read_without_torch_or_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_another_seed_is_as_if_it_stood_on_the_line() -> None:
+    text = (
+        "seed: ${env:NO_SUCH_SEED:-7}\ndata: {source: digits}\nmodel: {layers: [Flatten, Linear]}\ntrain: {epochs: 2}\n"
+    )
+    ours, theirs = load_text(text).with_seed(12), load_text(text, ["seed=12"])
+    assert (ours.experiment, ours.complete) == (theirs.experiment, theirs.complete)
+    assert ours.resolved_yaml("train") == theirs.resolved_yaml("train")
+
+
+def test_an_experiment_can_be_judged_as_another_one_says() -> None:
+    text = "data: {source: digits}\nmodel: {layers: [Flatten, Linear]}\neval: {min: {accuracy: 0.5}}\n"
+    ours = load_text(text, ["seed=12"]).with_eval(load_text(text, ["eval.min.accuracy=0.9", "eval.split=val"]))
+    theirs = load_text(text, ["seed=12", "eval.min.accuracy=0.9", "eval.split=val"])
+    assert (ours.experiment, ours.complete) == (theirs.experiment, theirs.complete)
+    assert ours.resolved_yaml() == theirs.resolved_yaml()
