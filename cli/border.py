@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from contextlib import nullcontext
 from enum import IntEnum
 from typing import NoReturn, ParamSpec
 
+from ft.cli import timings_view
 from ft.cli.streams import own_streams, results
 from ft.core.errors import (
     CheckpointError,
@@ -27,17 +29,21 @@ from ft.core.errors import (
     PreemptedError,
     ResourceError,
     SpoiledDataError,
+    SpoilingSettingsError,
 )
 from ft.core.runtime.memory import is_out_of_memory
 from ft.core.runtime.signals import Terminated, terminable
-from ft.core.runtime.timings import measuring
+from ft.core.runtime.timings import measured, measuring
 
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
-TOLD = (GateError, SpoiledDataError, DivergedSeedsError)  # the document is out by then, and says what failed
+# By then the document is out, and says what failed.
+TOLD = (GateError, SpoiledDataError, SpoilingSettingsError, DivergedSeedsError)
 VIEWED = "view size is not compatible with input tensor's size and stride"  # torch's words
 LAYOUT = "call reshape or flatten instead, or set train.speed.memory_format: contiguous"
+# What a name of the user's may hold and a line of ours may not: it would end the line, or command the terminal.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 LESS_MEMORY = "a smaller batch_size needs less (accumulate makes up for it)"
 
 
@@ -81,9 +87,9 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
                 message, code, trace = _verdict(error)
                 if trace or debug:
                     traceback.print_exception(error)
-                told = isinstance(
-                    error, GateError | SpoiledDataError | DivergedSeedsError
-                )  # the document is out, and says what failed
+                told = isinstance(error, TOLD)
+                if not (as_json or told) and (seconds := measured()) is not None:
+                    sys.stderr.write(f"{timings_view.lines(seconds)}\n")
                 _tell(message, code, as_json=as_json and not told)
 
     return guarded
@@ -120,16 +126,22 @@ def code_of(error: FtError) -> ExitCode:
 
 def _tell(message: str, code: ExitCode, *, as_json: bool) -> NoReturn:
     """The message on stderr (and as the one JSON document), then the end of the process."""
-    for line in message.splitlines() or [""]:
-        sys.stderr.write(f"error: {line}\n")
+    for line in message.removesuffix("\n").split("\n"):
+        sys.stderr.write(f"error: {_UNSEEN.sub(_escaped, line)}\n")
     if as_json:
         write_error(message, code)
     raise SystemExit(int(code))
 
 
+def _escaped(unseen: re.Match[str]) -> str:
+    return ascii(unseen[0])[1:-1]
+
+
 def write_error(message: str, code: ExitCode) -> None:
     """The one JSON document of a command that failed."""
-    document = {"schema_version": SCHEMA_VERSION, "error": message, "exit_code": int(code)}
+    seconds = measured()
+    timings = {} if seconds is None else {"timings": seconds}
+    document = {"schema_version": SCHEMA_VERSION, "error": message, "exit_code": int(code), **timings}
     results().write(json.dumps(document, indent=2) + "\n")
     results().flush()
 

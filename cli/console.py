@@ -175,7 +175,7 @@ class Console:
             for part in view:
                 self._show(Text(part) if isinstance(part, str) else part)
         if seconds is not None and not self._as_json:
-            self._err.print(timings_view.view(seconds))
+            self._err.print(timings_view.lines(seconds))
 
     def _show(self, part: RenderableType) -> None:
         if isinstance(part, Text):

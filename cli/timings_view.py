@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.table import Table
-
 LEAST = 0.005  # seconds, below which a phase is not worth a line
 
 
-def view(seconds: Mapping[str, float]) -> Table:
+def lines(seconds: Mapping[str, float]) -> str:
     """A line for each phase that took noticeable time, its seconds and its share; the total last."""
-    table = Table("timings", box=None, padding=(0, 2, 0, 0), header_style="")
-    for name in ("seconds", "share"):
-        table.add_column(name, justify="right")
-    for name, taken in seconds.items():
-        if taken >= LEAST:
-            table.add_row(f"  {name}", f"{taken:.2f}", f"{taken / seconds['total']:.0%}")
-    return table
+    shown = {f"  {name}": taken for name, taken in seconds.items() if taken >= LEAST}
+    width = max(map(len, ("timings", *shown)))
+    rows = [f"{name:<{width}}  {taken:>7.2f}  {taken / seconds['total']:>5.0%}" for name, taken in shown.items()]
+    return "\n".join([f"{'timings':<{width}}  seconds  share", *rows])

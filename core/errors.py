@@ -49,6 +49,10 @@ class MissingExtraError(ConfigError):
         super().__init__(f"{what} needs an optional library; install it with: pip install 'ft[{extra}]'")
 
 
+class SpoilingSettingsError(ConfigError):
+    """A check of the data found settings that would spoil a run, and nothing else, and has told it: exit 2."""
+
+
 class DataError(FtError):
     """The data cannot be used: exit 4."""
 

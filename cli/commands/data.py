@@ -6,7 +6,7 @@ import typer
 
 from ft.cli.arguments import AsJson, Config, Debug, one_config
 from ft.cli.border import bordered
-from ft.core.errors import SpoiledDataError
+from ft.core.errors import SpoiledDataError, SpoilingSettingsError
 
 data_app = typer.Typer(help="Look at the data of an experiment.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -25,16 +25,22 @@ def check(
 ) -> None:
     """Say what the data hold, and what would spoil a run: unreadable values, leaks, typos in labels, and more.
 
-    Reads the data as training would and trains nothing. Exit code 4 when there is an error.
+    Reads the data as training would and trains nothing. Exit code 4 when there is an error, 2 where the settings alone
+    are at fault.
     """
     path, settings = one_config(words)
     from ft.cli.console import Console
     from ft.core.config.load import load_experiment
+    from ft.core.stages.data_check import OF_SETTINGS
     from ft.core.stages.data_check import check as look
 
     with Console(quiet=False, as_json=as_json) as console:
         report = look(load_experiment(path, settings))
         console.data(report)
-    errors = report.count("error")
-    if errors:
-        raise SpoiledDataError(f"{errors} {'error' if errors == 1 else 'errors'} in the data would spoil a run")
+    errors = [each for each in report.findings if each.level == "error"]
+    if not errors:
+        return
+    count = f"{len(errors)} {'error' if len(errors) == 1 else 'errors'}"
+    if all(each.kind in OF_SETTINGS for each in errors):
+        raise SpoilingSettingsError(f"{count} in the settings would spoil a run")
+    raise SpoiledDataError(f"{count} in the data would spoil a run")

@@ -86,7 +86,9 @@ def cache_features(
         return plain
     _check_views(settings, training)
     wish = settings.feature_cache
-    if wish == "off" or (wish == "auto" and not frozen.throughout()):
+    if wish == "off":
+        return replace(plain, told=("no feature cache: finetune.feature_cache is off",))
+    if wish == "auto" and not frozen.throughout():
         return plain
     others = [validation] if isinstance(validation, Loader) else []
     try:

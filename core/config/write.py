@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import yaml
@@ -14,6 +15,12 @@ _LINE = 100  # characters a list or mapping may fill before it goes over several
 def dump(tree: dict[str, Any]) -> str:
     """An experiment as YAML text; the keys keep their order."""
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def one_line(value: Any) -> str:
+    """One value as YAML, on one line."""
+    text = yaml.dump(value, Dumper=_OneLine, allow_unicode=True, width=math.inf)
+    return str(text).removesuffix("\n").removesuffix("\n...")
 
 
 _RARE_BREAKS = frozenset("\x85\u2028\u2029")  # PyYAML's emitter writes them plainly and its parser folds them
@@ -44,6 +51,31 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
+
+
+class _OneLine(_Dumper):
+    """The same, with nothing on a line of its own."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Text; in quotes that hold their line breaks as escapes."""
+        if "\n" in data:
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style='"')
+        return super().represent_str(data)
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        """A mapping in braces."""
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = True
+        return node
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        """A list in brackets."""
+        node = super().represent_sequence(tag, sequence, flow_style)
+        node.flow_style = True
+        return node
+
+
+_OneLine.add_representer(str, _OneLine.represent_str)
 
 
 def _short(parts: list[yaml.Node]) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from ft.core.errors import ConfigError, DataError
 from ft.core.models.heads import Head
+from ft.core.stages.stored_document import read_document
 
 Values = dict[str, NDArray[np.float32]]  # by flat name, (N,) or (N, K), in the order of the examples' names
 
@@ -119,14 +119,9 @@ def known_classes(heads: Mapping[str, Head]) -> dict[str, Sequence[str]]:
 
 def read_baseline(path: Path) -> Baseline:
     """Raises ConfigError for what is no document of an evaluation, DataError for a damaged one."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"baseline {path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(f"baseline {path}: this is not what ft eval --json or --out writes ({error})") from error
-    if not isinstance(document, dict) or document.get("kind") != "eval" or "metrics" not in document:
-        raise ConfigError(f"baseline {path}: this is not what ft eval --json or --out writes")
+    document = read_document(path, "eval", f"baseline {path}", "ft eval --json or --out")
+    if not isinstance(document.get("metrics"), dict):
+        raise DataError(f"baseline {path}: it is damaged, for it has no metrics")
     packed = document.get("per_example")
     if not packed:
         raise ConfigError(f"baseline {path}: it holds no answers example by example; write it anew with ft eval --out")

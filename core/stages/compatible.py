@@ -15,6 +15,7 @@ from typing import Any
 
 from ft.core.config.load import Loaded
 from ft.core.config.nodes import to_plain
+from ft.core.config.write import one_line
 from ft.core.config.yaml import parse, read_file
 from ft.core.errors import CheckpointError, ConfigError
 from ft.core.stages.notices import Notice, warn
@@ -106,7 +107,7 @@ def _flat(tree: Any, stage: str) -> dict[str, Any]:
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return repr(settings[key]) if key in settings else "not said"
+    return one_line(settings[key]) if key in settings else "not said"
 
 
 # ---------------------------------------------------------------- what the environment gave

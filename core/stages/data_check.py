@@ -12,6 +12,8 @@ from ft.core.data.checks.findings import DataReport, Finding, by_level
 from ft.core.errors import ConfigError
 from ft.core.stages.inspect import STAGES
 
+OF_SETTINGS = ("batch-size",)  # kinds of findings that changing the settings mends
+
 
 def check(loaded: Loaded) -> DataReport:
     """Look at every split of the experiment's data. Errors found are in the report.
@@ -34,4 +36,4 @@ def _batches(loaded: Loaded, rows: int) -> Iterator[Finding]:
         try:
             check_batch_size(loaded.stage(stage), stage, rows)
         except ConfigError as error:
-            yield Finding("error", "batch-size", str(loaded.locate(error)), count=rows)
+            yield Finding("error", OF_SETTINGS[0], str(loaded.locate(error)), count=rows)

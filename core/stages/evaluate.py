@@ -35,6 +35,7 @@ from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.report.gates import check_drops, check_gates, check_slices
 from ft.core.runtime.timings import phase
+from ft.core.stages.asked import as_typed
 from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import asked_metrics, check_metrics, gates_of
 from ft.core.stages.evidence import Evidence, weigh
@@ -104,7 +105,7 @@ def judge(
     prepared. trusted: the settings are those of a file that the command line named, so metrics of its own code may run.
     Raises DivergedError when the model's answers are not finite.
     """
-    with subject.loaded.locating():
+    with subject.loaded.locating(), as_typed(split, gates or {}):
         started = time.perf_counter()
         settings = _settings(subject.loaded, split, gates or {})
         if not trusted:

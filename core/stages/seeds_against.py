@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from ft.core.errors import ConfigError, DataError
 from ft.core.metrics.student import welch
 from ft.core.report.seeds import Against, SeedScores
+from ft.core.stages.stored_document import read_document
 
 FILE = "seeds.json"
 
@@ -30,14 +30,7 @@ def read_others(path: Path) -> Others:
     that is damaged.
     """
     file = path / FILE if path.is_dir() else path
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"--against {path}: there is no file {file}") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--against {path}: this is not what --seeds leaves in {FILE} ({error})") from error
-    if not isinstance(document, dict) or document.get("kind") != "seeds":
-        raise ConfigError(f"--against {path}: this is not what --seeds leaves in {FILE}")
+    document = read_document(file, "seeds", f"--against {file}", f"--seeds, in {FILE},")
     try:
         scores = {
             each["split"]: (

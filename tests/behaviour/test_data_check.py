@@ -133,6 +133,16 @@ def test_a_batch_larger_than_the_training_split_is_an_error_before_anything_is_d
         assert refused.errors == [found["message"]]
 
 
+def test_where_the_settings_alone_are_at_fault_the_check_ends_as_training_would(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml", {"train": {"batch_size": 5000}})
+    assert ft("train", "c.yaml", cwd=tmp_path).code == 2
+    answer = ft("data", "check", "c.yaml", "--json", cwd=tmp_path)
+    assert answer.code == 2
+    document = json.loads(answer.out)  # one document, that of the check
+    assert (document["kind"], document["passed"]) == ("data_check", False)
+    assert answer.errors == ["1 error in the settings would spoil a run"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [("this is no picture", "cannot be read as a picture: it is none, or of a format that"), ("", "is empty")],

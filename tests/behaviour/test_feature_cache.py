@@ -53,7 +53,8 @@ def test_with_the_cache_learning_is_the_same_as_without(trained: Path, settings:
     cached, some, told = finetuned(trained, ON, *settings)
     plain, others, silent = finetuned(trained, OFF, *settings)
     assert "feature cache: conv2d_0 to flatten_4 computed once for 1,297 + 200 examples" in told
-    assert "feature cache" not in silent
+    assert "feature cache: conv2d_0" not in silent
+    assert "- no feature cache: finetune.feature_cache is off" in (trained / "runs/tiny/3/report.md").read_text()
     assert losses(some) == pytest.approx(losses(others), rel=1e-4)
     for name, value in plain.items():
         torch.testing.assert_close(cached[name], value, rtol=1e-3, atol=1e-5)

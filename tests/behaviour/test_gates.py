@@ -106,6 +106,32 @@ def test_a_gate_that_cannot_be_held_is_told_before_anything_runs(home: Path, wor
     assert "examples" not in answer.out
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--min", "acuracy=0.9"], "--min acuracy=0.9 acuracy is not a metric of this experiment; did you"),
+        (["--max-drop", "accuracy=0.1"], "--max-drop accuracy=0.1 max_drop needs the evaluation of an earlier model: "),
+        (["--per-class", "recall=2"], "--per-class recall=2 recall is between 0 and 1"),
+        (["--baseline", "main.json"], "--baseline main.json baseline says nothing by itself"),
+        (["eval.min.acuracy=0.9"], "eval.min.acuracy=0.9 acuracy is not a metric"),
+        (["data.split.test=null", "--split", "test"], "--split test the data have no test split"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_by_the_option_that_was_typed(home: Path, words: list[str], told: str) -> None:
+    answer = ft("eval", "runs/tiny/1", *words, cwd=home)
+    assert answer.code == 2
+    assert answer.errors[0].startswith(f"command line: {told}")
+
+
+def test_a_mistake_of_the_settings_keeps_its_place_beside_one_of_the_line(home: Path) -> None:
+    gates = ["eval.max.speed=3", "--max", "los=3"]
+    answer = ft("eval", "runs/tiny/1", *gates, cwd=home)
+    assert [line.split(" is not ")[0] for line in answer.errors] == [
+        "command line: eval.max.speed=3 speed",
+        "command line: --max los=3 los",
+    ]
+
+
 def test_classes_have_no_gate_where_there_are_none(home: Path) -> None:
     outputs = {"digit": {"type": "number"}}
     write_config(home / "number.yaml", {"name": "number", "outputs": outputs, "eval": {"per_class": {"f1": 0.5}}})
@@ -243,10 +269,19 @@ def test_a_baseline_of_other_examples_is_refused(two: Path) -> None:
         (["--baseline", "tiny.yaml", "--max-drop", "accuracy=0.1"], 2, "not what ft eval --json or --out writes"),
         (["--baseline", "none.json", "--max-drop", "accuracy=0.1"], 2, "there is no such file"),
         (["--baseline", "damaged.json", "--max-drop", "accuracy=0.1"], 4, "are damaged"),
+        (["--baseline", "cut.json", "--max-drop", "accuracy=0.1"], 4, "for it is no whole JSON document"),
+        (["--baseline", "bytes.json", "--max-drop", "accuracy=0.1"], 4, "for it is no whole JSON document"),
+        (["--baseline", "without.json", "--max-drop", "accuracy=0.1"], 4, "it is damaged, for it has no metrics"),
+        (["--baseline", "other.json", "--max-drop", "accuracy=0.1"], 2, "not what ft eval --json or --out writes"),
+        (["--baseline", ".", "--max-drop", "accuracy=0.1"], 2, "it cannot be read (Is a directory)"),
     ],
-)
+)  # fmt: skip
 def test_a_baseline_that_cannot_be_used_is_told(two: Path, words: list[str], code: int, message: str) -> None:
     document = json.loads((two / "main.json").read_text())
+    (two / "cut.json").write_text(json.dumps(document)[:-40])
+    (two / "bytes.json").write_bytes(b'{"kind": "eval\xff"}')
+    (two / "without.json").write_text(json.dumps({"kind": "eval", "per_example": document["per_example"]}))
+    (two / "other.json").write_text(json.dumps({"kind": "train"}))
     document["per_example"]["values"]["accuracy"] = "AAAA"
     (two / "damaged.json").write_text(json.dumps(document))
     answer = ft("eval", "runs/tiny/1", *words, cwd=two)

@@ -184,6 +184,9 @@ def test_other_settings_are_refused_with_old_and_new(whole: Path) -> None:
     answer = ft("train", "c.yaml", "--resume", "train.lr=0.5", "seed=9", cwd=whole)
     assert answer.code == 2
     assert "seed: 3 -> 9; train.lr: 0.01 -> 0.5" in answer.err
+    words = ["train.augment=false", "train.clip_norm=null", "train.schedule={cosine: {min_lr: 1e-5}}"]
+    told = ft("train", "c.yaml", "--resume", *words, cwd=whole).err
+    assert "train.schedule: cosine -> not said; train.clip_norm: 1.0 -> null; train.augment: true -> false" in told
 
 
 @pytest.mark.parametrize("shorter", ["train.epochs=4", "train.max_steps=20"])

@@ -151,3 +151,19 @@ def test_dropout_in_place_behind_a_max_pool_trains(home: Path) -> None:
     write_config(home / "drop.yaml", {"name": "drop", "model": {"layers": layers}})
     answer = ft("train", "drop.yaml", cwd=home)
     assert answer.code == 0, answer.err
+
+
+def test_a_command_that_fails_tells_where_its_time_went(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml", {"train": {"lr": 1e30, "optimizer": "sgd"}})
+    answer = ft("train", "c.yaml", "--timings", cwd=tmp_path)
+    assert answer.code == 5
+    assert answer.out == ""
+    rows = [line.split()[0] for line in answer.err.splitlines() if line.endswith("%")]
+    assert {"data", "building", "total"} <= set(rows)
+    document = json.loads(ft("train", "c.yaml", "--timings", "--json", cwd=tmp_path).out)
+    assert document["exit_code"] == 5
+    assert document["timings"]["data"] > 0
+    gated = ft("run", "c.yaml", "train.lr=0.01", "eval.min.accuracy=0.999", "--timings", cwd=tmp_path)
+    assert gated.code == 3
+    assert gated.err.count("timings") == 1
+    assert "timings" not in ft("train", "c.yaml", cwd=tmp_path).err

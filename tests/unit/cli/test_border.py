@@ -58,6 +58,19 @@ def test_whatever_escapes_ends_with_a_code(
     assert said in capsys.readouterr().err
 
 
+def test_a_name_from_the_data_neither_ends_an_error_line_nor_commands_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @bordered
+    def command() -> None:
+        raise ConfigError("class a\u2028b\x85c\rd\x1b[31m é\ttab", "second problem")
+
+    with pytest.raises(SystemExit):
+        command()
+    told = "error: class a\\u2028b\\x85c\\rd\\x1b[31m é\ttab\nerror: second problem\n"
+    assert capsys.readouterr().err == told
+
+
 def test_words_are_files_or_settings() -> None:
     words = ["c.yaml", "train.lr=3", "model.layers.0.Conv2d.out_channels=4", "seed=1"]
     assert split_words(words) == ([Path("c.yaml")], words[1:])
