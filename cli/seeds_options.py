@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ft.cli.console import Console
     from ft.core.stages.options import Options
     from ft.core.stages.seeds import Several
+    from ft.core.stages.seeds_against import Others
 
 Seeds = Annotated[
     int | None,
@@ -39,12 +40,17 @@ def check_seeds(seeds: int | None, against: Path | None, goal: bool | Path | Non
         )
 
 
-def run_seeds(console: Console, several: Several, options: Options, against: Path | None, *, smoke: bool) -> None:
-    """Run and show them. Raises DivergedSeedsError or, where all finished, GateError, once the result is out."""
-    from ft.core.stages.seeds import run_seeds as run
+def others_of(against: Path | None) -> Others | None:
+    """What `--against` names; read before anything is prepared. Raises ConfigError, DataError."""
     from ft.core.stages.seeds_against import read_others
 
-    others = None if against is None else read_others(against)
+    return None if against is None else read_others(against)
+
+
+def run_seeds(console: Console, several: Several, options: Options, others: Others | None, *, smoke: bool) -> None:
+    """Run and show them. Raises DivergedSeedsError or, where all finished, GateError, once the result is out."""
+    from ft.core.stages.seeds import run_seeds as run
+
     result = run(several, replace(options, smoke=smoke), others)
     console.seeds(result)
     if result.diverged:

@@ -26,7 +26,7 @@ from ft.cli.arguments import (
 )
 from ft.cli.border import bordered
 from ft.cli.resuming import is_config, load_run, refuse_smoke
-from ft.cli.seeds_options import Against, Seeds, check_seeds, run_seeds
+from ft.cli.seeds_options import Against, Seeds, check_seeds, others_of, run_seeds
 from ft.core.errors import ConfigError
 from ft.core.runtime.timings import phase
 
@@ -75,6 +75,7 @@ def finetune(
     with Console(quiet=quiet, as_json=as_json) as console:
         goal = _run_to_go_on_with(files) if resume else None
         check_seeds(seeds, against, goal)
+        others = others_of(against)
         options = Options(
             runs_dir, resume=goal or resume, on_event=console.event, on_notice=console.notice, command=command_line()
         )
@@ -89,7 +90,7 @@ def finetune(
             own = sharing(lambda loaded, options, data: fit.finetune(loaded, begun, options, data))
             work = pipeline.smoke_finetuner(begun) if smoke else own
             several = Several(subject.loaded, seeds, "finetune", work, begun.parent)
-            run_seeds(console, several, options, against, smoke=smoke)
+            run_seeds(console, several, options, others, smoke=smoke)
         elif smoke:
             console.run(pipeline.smoke_finetuner(start())(subject.loaded, options))
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
 from ft.cli.resuming import load_with_resume
-from ft.cli.seeds_options import Against, Seeds, check_seeds, run_seeds
+from ft.cli.seeds_options import Against, Seeds, check_seeds, others_of, run_seeds
 from ft.core.errors import ConfigError, GateError
 from ft.core.runtime.timings import phase
 
@@ -43,13 +43,14 @@ def run(
         from ft.core.stages.seeds import Several
 
     with Console(quiet=quiet, as_json=as_json) as console:
+        others = others_of(against)
         options = Options(
             runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()
         )
         work = (pipeline.smoke_runner if smoke else pipeline.runner)(loaded, options)
         if seeds is not None:
             several = Several(loaded, seeds, "run", work, work.start.parent if work.start else None)
-            run_seeds(console, several, options, against, smoke=smoke)
+            run_seeds(console, several, options, others, smoke=smoke)
             return
         result = work(loaded, options)
         console.run(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
 from ft.cli.resuming import load_with_resume
-from ft.cli.seeds_options import Against, Seeds, check_seeds, run_seeds
+from ft.cli.seeds_options import Against, Seeds, check_seeds, others_of, run_seeds
 from ft.core.runtime.timings import phase
 
 
@@ -38,12 +38,13 @@ def train(
         from ft.core.stages.seeds import Several, sharing
 
     with Console(quiet=quiet, as_json=as_json) as console:
+        others = others_of(against)
         options = Options(
             runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()
         )
         if seeds is not None:
             work = pipeline.smoke_runner(loaded, options) if smoke else sharing(fit.train)
-            run_seeds(console, Several(loaded, seeds, "train", work), options, against, smoke=smoke)
+            run_seeds(console, Several(loaded, seeds, "train", work), options, others, smoke=smoke)
         elif smoke:
             console.run(pipeline.smoke_runner(loaded, options)(loaded, options))
         else:

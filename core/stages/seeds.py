@@ -220,6 +220,7 @@ def _together(
     stage: str, split: str, judged: bool, results: Sequence[tuple[int, FitResult | EvalResult]]
 ) -> SeedScores:
     first = results[0][1]
+    shared = [name for name in first.metrics if all(name in each.metrics for _, each in results)]  # asked for since
     return SeedScores(
         stage=stage,
         split=split,
@@ -227,7 +228,7 @@ def _together(
         seeds=tuple(seed for seed, _ in results),
         examples=_identity(first),
         main=first.main_metrics,
-        metrics={name: spread([each.metrics[name] for _, each in results]) for name in first.metrics},
+        metrics={name: spread([each.metrics[name] for _, each in results]) for name in shared},
     )
 
 

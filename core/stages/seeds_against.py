@@ -30,7 +30,7 @@ def read_others(path: Path) -> Others:
     that is damaged.
     """
     file = path / FILE if path.is_dir() else path
-    document = read_document(file, "seeds", f"--against {file}", f"--seeds, in {FILE},")
+    document = read_document(file, "seeds", f"--against {file}", "--seeds")
     try:
         scores = {
             each["split"]: (

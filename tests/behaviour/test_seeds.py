@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command_line import Answer, ft, write_config
+from command_line import FT, Answer, ft, wait_for, write_config
 from dying import dying
 from scipy import stats
 
@@ -156,6 +158,23 @@ def test_killed_in_its_second_seed_it_goes_on_with_that_and_the_missing_one(grou
     assert [one["runs"] for one in said(answer)["seeds"]] == [one["runs"] for one in whole["seeds"]]
 
 
+@pytest.mark.fault(8)
+@pytest.mark.fault(24)
+def test_sigterm_saves_and_tells_how_to_go_on_and_one_process_has_the_seeds(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml", {"train": {"epochs": 100_000}})
+    words = ["train", "c.yaml", "--seeds", "2"]
+    process = subprocess.Popen([*FT, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (tmp_path / "runs/tiny/1/checkpoints/last.pt").exists(), process)
+    second = ft(*words, "--resume", cwd=tmp_path)
+    assert second.code == 6
+    assert f"runs/tiny/seeds-1 is in use by process {process.pid}" in second.err
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate(timeout=30)[1]
+    assert process.returncode == 75
+    assert "go on with: ft train c.yaml --seeds 2 --resume" in told
+    assert not (tmp_path / "runs/tiny/2").exists()
+
+
 def test_a_group_can_get_more_seeds_and_never_fewer(work: Path) -> None:
     answer = ft("run", "c.yaml", "--seeds", 4, "--resume", "--json", cwd=work)
     assert answer.code == 0, answer.err
@@ -296,9 +315,9 @@ def test_a_smoke_test_tries_every_seed_and_keeps_nothing(work: Path) -> None:
         (["--seeds", "some"], 2, "--seeds"),
         (["--seeds", "3", f"seed={2**63 - 2}"], 2, "leaves no room for 3"),
         (["--against", "runs/tiny/seeds-1"], 2, "say --seeds N too"),
-        (["--seeds", "2", "--against", "none.json"], 2, "there is no file none.json"),
-        (["--seeds", "2", "--against", "c.yaml"], 2, "not what --seeds leaves"),
-        (["--seeds", "2", "--against", "."], 2, "there is no file seeds.json"),
+        (["--seeds", "2", "--against", "none.json"], 2, "--against none.json: there is no such file"),
+        (["--seeds", "2", "--against", "c.yaml"], 2, "this is not what --seeds writes"),
+        (["--seeds", "2", "--against", "."], 2, "--against seeds.json: there is no such file"),
         (["--seeds", "2", "--against", "damaged.json"], 4, "its scores are damaged"),
         (["--seeds", "2", "--resume", "runs/tiny/1"], 2, "say --resume alone"),
     ],
