@@ -13,7 +13,7 @@ from ft.core.report.gates import GateResult
 from ft.core.report.markdown import SPLITS, gate_table
 from ft.core.report.text import block, code, duration, escape, interval, number, table
 
-SPREAD_HEAD = ("mean", "sd", "min", "max", "95 % interval of the mean")
+SPREAD_HEAD = ("mean", "sd", "min", "max", "95 % interval")
 AGAINST_HEAD = ("these", "those", "difference", "95 % interval", "p", "")
 LEVEL = 0.05  # of the test whether two groups differ
 LIMITS = (
@@ -139,7 +139,7 @@ def against_rows(against: Against) -> list[list[str]]:
         if found is None:
             rows.append([*cells, number(ours - theirs), "", "", "cannot be tested"])
             continue
-        word = ("higher" if found.value > 0 else "lower") if found.p < LEVEL else "no difference shown"
+        word = ("higher" if found.value > 0 else "lower") if found.p < LEVEL else "not shown"
         rows.append([*cells, number(found.value), interval(found.interval), f"{found.p:.3g}", word])
     return rows
 

@@ -133,7 +133,7 @@ def test_the_screen_says_what_was_reached_and_where_it_is(work: Path) -> None:
     assert answer.code == 0, answer.err
     assert answer.out.startswith("tiny: 2 of 2 seeds finished in ")
     assert "finetune, val accuracy" in answer.out
-    assert "95 % interval of the mean" in answer.out
+    assert "95 % interval" in answer.out
     assert "runs in runs/tiny" in answer.out
     assert "report    runs/tiny/seeds-2/report.md" in answer.out
     parents = {json.loads((work / f"runs/tiny/{number}/status.json").read_text())["parent"] for number in (7, 8)}
