@@ -45,7 +45,9 @@ def compared(metrics: Sequence[str], *, binary: bool = False) -> list[str]:
 
 
 class ByExample(Protocol):
-    """The answers of one output."""
+    """The answers of one output. loss: (N,), whose mean is the loss."""
+
+    loss: NDArray[np.float32]
 
     def saved(self) -> dict[str, NDArray[np.float32]]:
         """What a later evaluation needs to compare itself, by name: (N,), or (N, K) in the classes' order."""
@@ -88,7 +90,6 @@ class CategoryExamples:
             if metric in BY_COUNTS
         }
         alone = np.ones(len(self.targets), dtype=np.int64)
-        found["loss"] = Sampled(mean_of(self.loss), alone)
         if {"brier", "ece"} & set(self.metrics):
             squared, bins = calibration.by_example(self.logits, self.targets)
             either = {
@@ -132,10 +133,7 @@ class NumberExamples:
 
     def sampled(self) -> dict[str, Sampled]:
         alone = np.ones(len(self.targets), dtype=np.int64)
-        return {
-            "r2": Sampled(self._of_squares("r2", self.prediction), alone),
-            "loss": Sampled(mean_of(self.loss), alone),
-        }
+        return {"r2": Sampled(self._of_squares("r2", self.prediction), alone)}
 
     def drop(self, metric: str, earlier: Saved) -> Drop | None:
         if metric not in _OF_SQUARES or "prediction" not in earlier:
@@ -177,7 +175,6 @@ class LabelsExamples:
     def sampled(self) -> dict[str, Sampled]:
         alone = np.ones(len(self.targets), dtype=np.int64)
         found = {metric: Sampled(self._of_marks(metric, self.given), alone) for metric in _OF_MARKS}
-        found["loss"] = Sampled(mean_of(self.loss), alone)
         if self.logits.size <= ORDER_ROOM:
             for metric in _ORDERS:
                 if metric in self.metrics:

@@ -21,8 +21,9 @@ from ft.core.engine.record import Answers, Recorder
 from ft.core.errors import ConfigError, Problem
 from ft.core.metrics.by_example import ByExample
 from ft.core.metrics.comparison import compare
+from ft.core.metrics.intervals import mean_interval
 from ft.core.metrics.resampling import Drop, intervals
-from ft.core.metrics.scores import Scores, SliceScores, flat_intervals, flat_metrics
+from ft.core.metrics.scores import Interval, Scores, SliceScores, flat_intervals, flat_metrics
 from ft.core.models.heads import Head
 from ft.core.runtime.timings import phase
 from ft.core.stages.baseline import Baseline, PerExample, answers_of, check_same_examples, known_classes, per_example
@@ -96,7 +97,14 @@ def with_intervals(evaluation: Evaluation, examples: Mapping[str, ByExample]) ->
 
 def _with_intervals(scores: Scores, examples: ByExample) -> Scores:
     wanted = {name: each for name, each in examples.sampled().items() if name not in scores.intervals}
-    return replace(scores, intervals=scores.intervals | intervals(wanted))
+    loss = {} if len(examples.loss) < 2 else {"loss": _interval_of_mean(examples.loss)}
+    return replace(scores, intervals=scores.intervals | loss | intervals(wanted))
+
+
+def _interval_of_mean(values: np.ndarray) -> Interval:
+    """Of N >= 2 values that are never negative."""
+    wide = values.astype(np.float64)
+    return mean_interval(float(wide.sum()), float((wide**2).sum()), len(wide))
 
 
 def judge_slices(
