@@ -125,7 +125,7 @@ def _tell(message: str, code: ExitCode, *, as_json: bool) -> NoReturn:
 
 def write_error(message: str, code: ExitCode) -> None:
     """The one JSON document of a command that failed."""
-    document = {"schema_version": SCHEMA_VERSION, "error": message, "exit_code": int(code)}
+    document = {"schema_version": SCHEMA_VERSION, "kind": "error", "error": message, "exit_code": int(code)}
     results().write(json.dumps(document, indent=2) + "\n")
     results().flush()
 

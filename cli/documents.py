@@ -67,7 +67,7 @@ def predictions(result: Predictions) -> dict[str, Any]:
 
 def recommendations(result: Sequence[Recommendations]) -> dict[str, Any]:
     """An entry per user, with the items in their order."""
-    return _document("predict", {"recommendations": [asdict(each) for each in result]})
+    return _document("recommend", {"recommendations": [asdict(each) for each in result]})
 
 
 def layers(result: LayersResult) -> dict[str, Any]:
