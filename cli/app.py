@@ -20,7 +20,7 @@ from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
 from ft.cli.commands.profile import profile
 from ft.cli.commands.run import run
-from ft.cli.commands.runs import runs
+from ft.cli.commands.runs import runs_app
 from ft.cli.commands.schema import schema
 from ft.cli.commands.train import train
 from ft.cli.commands.verify_resume import verify_resume
@@ -62,10 +62,10 @@ app.command("predict")(predict)
 app.command("merge")(merge)
 app.command("layers")(layers)
 app.command("profile")(profile)
-app.command("runs")(runs)
 app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)
 app.command("schema")(schema)
+app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 

@@ -17,7 +17,7 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
 
-from ft.cli import data_views, documents, eval_view, github, merge_view, profile_view, timings_view, views
+from ft.cli import data_views, documents, eval_view, github, merge_view, profile_view, run_views, timings_view, views
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
@@ -27,8 +27,9 @@ from ft.core.errors import ResourceError
 from ft.core.report import junit
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
+from ft.core.stages.deleting import Deletion
 from ft.core.stages.inspect import LayersResult
-from ft.core.stages.listing import RunRow
+from ft.core.stages.listing import Listing
 from ft.core.stages.merge import Merged
 from ft.core.stages.notices import Notice
 from ft.core.stages.predict import Predictions
@@ -112,9 +113,13 @@ class Console:
         """The table of units."""
         self._result(views.layers(result), documents.layers(result), "")
 
-    def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
+    def runs(self, found: Listing, runs_dir: Path) -> None:
         """The table of runs."""
-        self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+        self._result(run_views.listing(found, runs_dir), documents.runs(found), "")
+
+    def deletion(self, plan: Deletion, runs_dir: Path) -> None:
+        """What would be deleted, or was."""
+        self._result(run_views.deletion(plan, runs_dir), documents.deletion(plan), "")
 
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""

@@ -33,6 +33,7 @@ DOCUMENTS = {
     "layers": "answers:Layers",
     "profile": "looks:Profile",
     "runs": "listed:Runs",
+    "runs-delete": "listed:RunsDelete",
     "data_check": "looks:DataCheck",
     "verify-resume": "looks:VerifyResume",
     "validate": "looks:Validate",

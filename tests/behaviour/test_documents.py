@@ -50,7 +50,13 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("train", "error", 2, ["train", "nothing.yaml"]),
     ("train", "error", 5, ["train", "tiny.yaml", "train.lr=1e38", "train.optimizer=sgd"]),
     ("train", "error", 2, ["train", "--no-such-option"]),
-    ("runs", "runs", 0, ["runs"]),
+    ("runs list", "runs", 0, ["runs"]),
+    ("runs list", "runs", 0, ["runs", "--differing", "--sizes", "--sort", "accuracy", "--columns", "model,seed"]),
+    ("runs list", "runs", 0, ["runs", "nothing"]),
+    ("runs list", "error", 2, ["runs", "--sort", "acuracy"]),
+    ("runs delete", "error", 2, ["runs", "delete", "tiny/1"]),
+    ("runs delete", "runs-delete", 0, ["runs", "delete", "--failed", "--keep-best", "1"]),
+    ("runs delete", "runs-delete", 0, ["runs", "delete", "tiny/2", "--yes"]),
 ]
 
 
