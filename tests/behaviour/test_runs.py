@@ -52,7 +52,7 @@ def test_runs_are_filtered_sorted_and_compared_on_one_line(home: Path) -> None:
     assert paths(ft("runs", "list", "--state", "failed", "--state", "killed", "--json", cwd=home)) == ["runs/pets/4"]
 
 
-def test_nothing_found_is_no_error_and_says_which_nothing(home: Path, tmp_path: Path) -> None:
+def test_nothing_found_is_no_error_and_says_which_nothing(home: Path) -> None:
     assert ft("runs", "pest", cwd=home).out == "none of the 4 runs below runs/ is asked for; did you mean pets?\n"
     assert ft("runs", "--runs-dir", "none", cwd=home).out == "no runs below none/\n"
     assert "these runs differ in no setting" not in ft("runs", "--differing", cwd=home).out
