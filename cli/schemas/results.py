@@ -79,7 +79,7 @@ class Finetune(Document, Fitted):
 class Gate(Part):
     """One gate and its verdict."""
 
-    metric: str = Field(description="or `recall of CLASS`, or `drop of METRIC`")
+    metric: str = Field(description="or `recall of CLASS`, `METRIC of SLICE`, `drop of METRIC`")
     threshold: float = Field(description="the least or largest value, in the metric's own unit")
     value: Number = Field(description="what was reached; null: not measured, or not finite")
     passed: bool
@@ -116,13 +116,24 @@ class OutputScores(Part):
     notes: list[str] = Field(description="what a reader must know to understand the metrics, a sentence each")
 
 
+class Slice(Part):
+    """A part of the examples, judged on its own."""
+
+    name: str = Field(description="as sex=female")
+    column: str = Field(description="of the data, whose values part the examples")
+    count: Count = Field(description="examples in it")
+    metrics: Metrics = Field(description="by metric name; empty of an empty part")
+    intervals: Intervals
+
+
 class PerExample(Part):
     """What the next evaluation needs to be compared with this one (`ft eval --baseline`)."""
 
     identity: str = Field(description="SHA-256 of the examples' names and wanted answers")
     count: Count = Field(description="how many examples")
     values: dict[str, str] = Field(
-        description="by metric: little-endian float32 of every example, zlib-compressed, base64"
+        description="by metric or answer: little-endian float32 of every example (of several numbers one example after "
+        "the other), zlib-compressed, base64"
     )
 
 
@@ -145,6 +156,7 @@ class Eval(Document):
     examples: Count = Field(description="how many were judged; of a ranking how many users")
     loss: Number = Field(description="the weighted sum over outputs of their mean losses")
     outputs: dict[str, OutputScores]
+    slices: list[Slice] = Field(description="parts judged on their own; empty where none was asked for")
     per_example: PerExample | None = Field(description="null of a ranking and of a smoke test")
     seconds: Seconds = Field(description="wall-clock seconds")
     device: str = Field(description="as cpu, cuda, mps")

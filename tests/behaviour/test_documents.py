@@ -35,6 +35,7 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("run", "run", 0, ["run", "all.yaml"]),
     ("run", "run", 0, ["run", "all.yaml", "--smoke"]),
     ("run", "run", 0, ["run", "two.yaml"]),
+    ("eval", "eval", 3, ["eval", "runs/two/1", "--slice", "a=-9,-8", "--per-slice", "kind/accuracy=0.1"]),
     ("predict", "predict", 0, ["predict", "runs/two/1", "new.csv"]),
     ("predict", "recommend", 0, ["predict", "runs/ranking/1", "--user", "u1", "--top", "3"]),
     ("eval", "eval", 0, ["eval", "runs/ranking/1"]),
