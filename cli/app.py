@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -37,10 +38,14 @@ class Commands(TyperGroup):
             return super().main(args, *rest, **options)
         except SystemExit as end:
             misuse = getattr(end.__context__, "format_message", None)  # the parser's error, told on stderr by now
-            if misuse is not None and "--json" in words:
+            if misuse is not None and {"--json", "--format=json", "--format json"} & {*words, *_pairs(words)}:
                 with own_streams():
                     write_error(misuse(), ExitCode.USAGE)
             raise
+
+
+def _pairs(words: Sequence[str]) -> list[str]:
+    return [f"{option} {value}" for option, value in pairwise(words)]
 
 
 app = typer.Typer(

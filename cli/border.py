@@ -25,7 +25,6 @@ from ft.core.errors import (
     GateError,
     PreemptedError,
     ResourceError,
-    SpoiledDataError,
 )
 from ft.core.runtime.memory import is_out_of_memory
 from ft.core.runtime.signals import Terminated, terminable
@@ -65,22 +64,28 @@ CODES: dict[type[FtError], ExitCode] = {
 
 
 def bordered(command: Callable[P, None]) -> Callable[P, None]:
-    """A command whose errors end the process with their exit code. Heeds `debug`, `as_json` and `timings`."""
+    """A command whose errors end the process with their exit code. Heeds `debug`, `as_json`, `form` and `timings`;
+    `form="json"` is `as_json`, and beside another form `as_json` is an error.
+    """
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        debug, as_json = bool(kwargs.get("debug")), bool(kwargs.get("as_json"))
+        form = "json" if kwargs.get("as_json") else kwargs.get("form")
+        if form == "json":
+            kwargs["as_json"] = True
         timed = measuring() if kwargs.get("timings") else nullcontext()
         with own_streams(), terminable(), timed:
             try:
+                if kwargs.get("form") not in (None, form):
+                    raise ConfigError(f"--json is --format json, not {kwargs['form']}: choose one of the two")
                 command(*args, **kwargs)
                 results().flush()
             except BaseException as error:
                 message, code, trace = _verdict(error)
-                if trace or debug:
+                if trace or kwargs.get("debug"):
                     traceback.print_exception(error)
-                told = isinstance(error, GateError | SpoiledDataError)  # the document is out, and says what failed
-                _tell(message, code, as_json=as_json and not told)
+                told = getattr(results(), "written", False)  # the document is out, and says what failed
+                _tell(message, code, None if told else str(form or "text"))
 
     return guarded
 
@@ -114,12 +119,17 @@ def code_of(error: FtError) -> ExitCode:
     return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
 
 
-def _tell(message: str, code: ExitCode, *, as_json: bool) -> NoReturn:
-    """The message on stderr (and as the one JSON document), then the end of the process."""
+def _tell(message: str, code: ExitCode, form: str | None) -> NoReturn:
+    """The message on stderr, and on stdout in the form asked for (None: that is told), then the end of the process."""
     for line in message.splitlines() or [""]:
         sys.stderr.write(f"error: {line}\n")
-    if as_json:
+    if form == "json":
         write_error(message, code)
+    elif form not in (None, "text"):
+        from ft.cli.formats import failure
+
+        results().write(failure(form, message, int(code)))
+        results().flush()
     raise SystemExit(int(code))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
+from ft.cli.gate_options import Format
 from ft.cli.resuming import load_with_resume
 from ft.core.errors import ConfigError, GateError
 from ft.core.runtime.timings import phase
@@ -16,6 +17,7 @@ def run(
     words: Config = None,
     resume: Resume = False,
     smoke: Smoke = False,
+    form: Format = None,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -26,6 +28,8 @@ def run(
 
     Its sections train, finetune and eval are its stages. Exit code 3 when a gate of eval fails.
     """
+    if smoke and form in ("github", "junit", "markdown"):
+        raise ConfigError(f"--format {form} tells a verdict, and two batches (--smoke) have none; json tells what ran")
     loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
     if isinstance(goal, Path):
         raise ConfigError(f"--resume {goal}: ft run goes on with a file's newest runs; ft train --resume names a run")
@@ -37,7 +41,7 @@ def run(
         from ft.core.stages import pipeline
         from ft.core.stages.options import Options
 
-    with Console(quiet=quiet, as_json=as_json) as console:
+    with Console(quiet=quiet, as_json=as_json, form=form) as console:
         options = Options(
             runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()
         )
