@@ -9,8 +9,9 @@ from typing import Any
 
 from ft.core.config.suggest import did_you_mean
 from ft.core.errors import ConfigError
-from ft.core.metrics.directions import smaller_is_better
+from ft.core.metrics.directions import direction_of
 from ft.core.runtime.disk_use import tree_bytes
+from ft.core.stages.own_metrics import LOWER
 from ft.core.stages.run_fields import AskedRun, Condition, check_known, differing, is_setting
 from ft.core.stages.runs import RunFolder, Status, all_runs, unreadable_runs
 
@@ -111,9 +112,25 @@ def now(run: RunFolder, status: Status) -> Status:
 
 
 def rank(runs: list[AskedRun], metric: str) -> list[tuple[AskedRun, float]]:
-    """Those that have the metric as a finite number, the best first; equals as they came."""
+    """Those that have the metric as a finite number, the best first; equals as they came. Raises ConfigError where it
+    is not known which way the metric is better.
+    """
     scored = [(run, run.value(metric)) for run in runs if _measured(run, metric)]
-    return sorted(scored, key=lambda each: each[1] if smaller_is_better(metric) else -each[1])
+    smaller = bool(scored) and _is_better_smaller(metric, [run for run, _ in scored])
+    return sorted(scored, key=lambda each: each[1] if smaller else -each[1])
+
+
+def _is_better_smaller(metric: str, runs: list[AskedRun]) -> bool:
+    """Of a metric of the user's own, eval.python of a run says it."""
+    known = direction_of(metric)
+    if known is not None:
+        return known == "min"
+    name = metric.rpartition("/")[2]
+    for run in runs:
+        own = ((run.settings.get("eval") or {}).get("python") or {}).get(name)
+        if own is not None:
+            return str(own).endswith(LOWER)
+    raise ConfigError(f"{metric} is a metric of your own, and no run's eval.python says whether smaller is better")
 
 
 def _meets(run: AskedRun, query: Query) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from made_runs import made_run
 
 from ft.core.errors import ConfigError
-from ft.core.metrics.directions import smaller_is_better
+from ft.core.metrics.directions import direction_of
 from ft.core.models.heads.category import CategoryHead
 from ft.core.models.heads.labels import LabelsHead
 from ft.core.models.heads.number import NumberHead
@@ -212,6 +212,16 @@ def test_a_wrong_name_is_told_with_the_nearest(tmp_path: Path) -> None:
     assert (found.rows, found.total, found.hint) == ([], 1, "; did you mean pets?")
 
 
+def test_a_metric_of_the_user_s_own_is_better_as_the_experiment_says(tmp_path: Path) -> None:
+    for cost in (3.0, 2.0, 4.0):
+        own = {"eval": {"python": {"cost": "metrics.py:cost:lower", "gain": "metrics.py:gain"}}}
+        made_run(tmp_path, "tiny", own, evaluations={"test": {"cost": cost, "gain": cost, "typed": cost}})
+    assert numbers(list_runs(tmp_path, Query(sort="test/cost"))) == [2, 1, 3]
+    assert numbers(list_runs(tmp_path, Query(sort="test/gain"))) == [3, 1, 2]
+    with pytest.raises(ConfigError, match=r"no run's eval\.python says whether smaller is better"):
+        list_runs(tmp_path, Query(sort="test/typed"))
+
+
 def test_directions_by_name_are_those_of_the_heads() -> None:
     asked = ("balanced_accuracy", "kappa", "mcc", "brier", "ece")
     heads = [
@@ -219,11 +229,12 @@ def test_directions_by_name_are_those_of_the_heads() -> None:
         CategoryHead("digit", list("0123456789"), more=asked),
         LabelsHead("genre", ["war", "love"]),
         NumberHead("price"),
-        RankingHead("film"),
+        RankingHead("film", ks=(1, 10)),
     ]
     for head in heads:
         assert len(head.metric_names()) > 2
         for name in head.metric_names():
-            assert smaller_is_better(name) is (head.direction(name) == "min"), (head.name, name)
-    assert smaller_is_better("digit/loss")
-    assert not smaller_is_better("loss/accuracy")
+            assert direction_of(name) == head.direction(name), (head.name, name)
+    assert direction_of("digit/loss") == "min"
+    assert direction_of("loss/accuracy") == "max"
+    assert direction_of("cost") is None
