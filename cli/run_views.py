@@ -53,7 +53,7 @@ def deletion(plan: Deletion, runs_dir: Path) -> View:
     if plan.leftovers:
         what = f"{len(plan.leftovers)} unfinished {'deletion' if len(plan.leftovers) == 1 else 'deletions'} of before"
         view.append(f"  {what}, {size(plan.leftover_bytes)}")
-    view += [f"  kept      {shown(run.path)}: {run.why}" for run in plan.staying]
+    view += [f"  kept      {run.path}: {run.why}" for run in plan.staying]
     if not plan.done and (plan.going or plan.leftovers):
         view.append(bold("nothing was deleted; the same with --yes deletes"))
     return view
