@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,8 @@ from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
 from ft.cli.commands.profile import profile
 from ft.cli.commands.run import run
-from ft.cli.commands.runs import runs
+from ft.cli.commands.runs import runs_app
+from ft.cli.commands.schema import schema
 from ft.cli.commands.train import train
 from ft.cli.commands.verify_resume import verify_resume
 from ft.cli.streams import own_streams
@@ -36,10 +38,14 @@ class Commands(TyperGroup):
             return super().main(args, *rest, **options)
         except SystemExit as end:
             misuse = getattr(end.__context__, "format_message", None)  # the parser's error, told on stderr by now
-            if misuse is not None and "--json" in words:
+            if misuse is not None and {"--json", "--format=json", "--format json"} & {*words, *_pairs(words)}:
                 with own_streams():
                     write_error(misuse(), ExitCode.USAGE)
             raise
+
+
+def _pairs(words: Sequence[str]) -> list[str]:
+    return [f"{option} {value}" for option, value in pairwise(words)]
 
 
 app = typer.Typer(
@@ -61,9 +67,10 @@ app.command("predict")(predict)
 app.command("merge")(merge)
 app.command("layers")(layers)
 app.command("profile")(profile)
-app.command("runs")(runs)
 app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)
+app.command("schema")(schema)
+app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 

@@ -23,6 +23,7 @@ from ft.cli.arguments import (
 from ft.cli.border import bordered
 from ft.cli.gate_options import (
     Baseline,
+    Format,
     GateOn,
     Junit,
     MaxDrop,
@@ -51,6 +52,7 @@ def evaluate(
     slices: Slices = None,
     metric: Metric = None,
     junit: Junit = None,
+    form: Format = None,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
     data: Annotated[
         Path | None,
@@ -82,7 +84,7 @@ def evaluate(
         from ft.core.stages.options import Options
         from ft.core.stages.subject import is_config, newest, open_subject
 
-    with Console(quiet=quiet, as_json=as_json) as console:
+    with Console(quiet=quiet, as_json=as_json, form=form) as console:
         options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
         path = files[0] if files else newest(runs_dir, ("train", "finetune"), "run")
         if not files:
