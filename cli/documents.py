@@ -13,6 +13,8 @@ from typing import Any
 
 from ft.cli.border import SCHEMA_VERSION
 from ft.core.runtime.machine import Extra
+from ft.core.stages.explained import Explanations
+from ft.core.stages.importance import Importance
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import RunRow
 from ft.core.stages.merge import Merged
@@ -73,6 +75,16 @@ def predictions(result: Predictions) -> dict[str, Any]:
 def recommendations(result: Sequence[Recommendations]) -> dict[str, Any]:
     """An entry per user, with the items in their order."""
     return _document("predict", {"recommendations": [asdict(each) for each in result]})
+
+
+def explanations(result: Explanations) -> dict[str, Any]:
+    """An entry per example, with what each input was to its answer."""
+    return _document("explain", asdict(result))
+
+
+def importance(result: Importance) -> dict[str, Any]:
+    """An entry per output and input: how much worse its main metric is with the input shuffled."""
+    return _document("explain", {"importance": asdict(result)})
 
 
 def layers(result: LayersResult) -> dict[str, Any]:
