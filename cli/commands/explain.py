@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -15,57 +17,68 @@ from ft.core.errors import ConfigError
 METHODS = ("auto", "gradcam", "integrated_gradients")
 
 
+Asked = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CHECKPOINT [FILE...] [KEY=VALUE]",
+        help="A checkpoint or a run; pictures, sounds or tables of examples; settings to change.",
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", metavar="NAME=VALUE", help="One example, an option for each input."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        metavar="|".join(METHODS),
+        help="auto: Grad-CAM for pictures and sounds where it says more, else integrated gradients.",
+    ),
+]
+Target = Annotated[
+    str | None, typer.Option("--target", metavar="CLASS", help="Why this class; left out, the answered one.")
+]
+Output = Annotated[str | None, typer.Option("--output", metavar="NAME", help="Which answer, where there are several.")]
+Layer = Annotated[
+    str | None,
+    typer.Option("--layer", metavar="NAME|NUMBER", help="Whose map Grad-CAM looks at, as ft layers calls it."),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="WORD",
+        help="What integrated gradients compare with: black, silence, mean, blur, zero, as suits the input.",
+    ),
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=16, help="At most so many steps of integrated gradients (432).")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Where pictures and pages go; a run has explain/.")
+]
+SplitName = Annotated[
+    str | None, typer.Option("--split", help="Without examples: the split whose inputs are shuffled (test).")
+]
+Repeats = Annotated[
+    int | None, typer.Option("--repeats", min=2, help="Without examples: how often each is shuffled (10).")
+]
+
+
 @bordered
 def explain(
-    words: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CHECKPOINT [FILE...] [KEY=VALUE]",
-            help="A checkpoint or a run; pictures, sounds or tables of examples; settings to change.",
-        ),
-    ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", "-i", metavar="NAME=VALUE", help="One example, an option for each input."),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            metavar="|".join(METHODS),
-            help="auto: Grad-CAM for pictures and sounds where it says more, else integrated gradients.",
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="CLASS", help="Why this class; left out, the answered one.")
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", metavar="NAME", help="Which answer, where there are several.")
-    ] = None,
-    layer: Annotated[
-        str | None,
-        typer.Option("--layer", metavar="NAME|NUMBER", help="Whose map Grad-CAM looks at, as ft layers calls it."),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="WORD",
-            help="What integrated gradients compare with: black, silence, mean, blur, zero, as suits the input.",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=16, help="At most so many steps of integrated gradients (432).")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where pictures and pages go; a run has explain/.")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="Without examples: the split whose inputs are shuffled (test).")
-    ] = None,
-    repeats: Annotated[
-        int | None, typer.Option("--repeats", min=2, help="Without examples: how often each is shuffled (10).")
-    ] = None,
+    words: Asked,
+    inputs: Inputs = None,
+    method: Method = None,
+    target: Target = None,
+    output: Output = None,
+    layer: Layer = None,
+    baseline: Baseline = None,
+    steps: Steps = None,
+    out: Out = None,
+    split: SplitName = None,
+    repeats: Repeats = None,
     adapter: Adapter = None,
     python: Python = None,
     as_json: AsJson = False,
@@ -75,14 +88,7 @@ def explain(
 
     With examples: what in each spoke for the answer. Without: how far the main metric falls when an input is shuffled.
     """
-    named, settings = split_words(words, at_most=None)
-    if not named:
-        raise ConfigError("name a checkpoint or run, then what to explain: ft explain runs/digits/1 a.png")
-    checkpoint, *files = named
-    values = parse_inputs(inputs or [])
-    if files and values:
-        raise ConfigError("one kind of question at a time, not files and --input")
-    check_files(files)
+    checkpoint, files, values, settings = _question(words, inputs or [])
     of_examples: dict[str, Any] = {"--method": method, "--target": target, "--layer": layer, "--baseline": baseline}
     of_examples |= {"--steps": steps, "--out": out}
     asked = bool(files or values)
@@ -100,7 +106,7 @@ def explain(
         if not asked:
             from ft.core.stages.importance import REPEATS, importance
 
-            found = importance(subject, options, split=split or "test", repeats=repeats or REPEATS, output=output)
+            found = importance(subject, options, split=split, repeats=repeats or REPEATS, output=output)
             console.importance(found)
             return
         from ft.core.stages.explain import explain as explain_examples
@@ -108,14 +114,21 @@ def explain(
         from ft.core.stages.questions import read_files, read_values
 
         wish = Wish(cast(Any, method or "auto"), layer, target, output, baseline, steps, out)
-        console.explanations(
-            explain_examples(
-                subject,
-                lambda rebuilt: read_values(rebuilt, values) if values else read_files(rebuilt, files),
-                wish,
-                options,
-            )
-        )
+        read = partial(read_values, values=values) if values else partial(read_files, files=files)
+        console.explanations(explain_examples(subject, read, wish, options))
+
+
+def _question(words: Sequence[str], inputs: Sequence[str]) -> tuple[Path, list[Path], dict[str, str], list[str]]:
+    """The checkpoint, the files or the one example to explain, and the settings."""
+    named, settings = split_words(words, at_most=None)
+    if not named:
+        raise ConfigError("name a checkpoint or run, then what to explain: ft explain runs/digits/1 a.png")
+    checkpoint, *files = named
+    values = parse_inputs(inputs)
+    if files and values:
+        raise ConfigError("one kind of question at a time, not files and --input")
+    check_files(files)
+    return checkpoint, files, values, settings
 
 
 def _check_options(unused: dict[str, Any], *, examples: bool) -> None:

@@ -85,7 +85,7 @@ def _strength(heat: Floats, size: tuple[int, int], *, signed: bool) -> tuple[Flo
     most = most or float(sizes.max()) or 1.0
     level = Image.fromarray((heat / most).astype(np.float32))
     whole = size[0] % heat.shape[0] == 0 and size[1] % heat.shape[1] == 0 and signed
-    way = Image.Resampling.NEAREST if whole else Image.Resampling.BICUBIC  # pixels stay pixels, maps have no corners
+    way = Image.Resampling.NEAREST if whole else Image.Resampling.BILINEAR  # pixels stay pixels, maps have no corners
     stretched = np.asarray(level.resize((size[1], size[0]), way), dtype=np.float64)
     return np.clip(stretched, -1 if signed else 0, 1), most
 

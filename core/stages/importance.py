@@ -61,8 +61,10 @@ class Importance:
     inputs: tuple[InputDrop, ...]
 
 
-def importance(subject: Subject, options: Options, *, split: str, repeats: int, output: str | None) -> Importance:
-    """Of every input for one output, or for all of them.
+def importance(
+    subject: Subject, options: Options, *, split: str | None, repeats: int, output: str | None
+) -> Importance:
+    """Of every input for one output, or for all of them. split: None for `eval.split`.
 
     Raises ConfigError for an output or a split that there is not, DataError where the data cannot be used,
     DivergedError where the model's answers are not finite.
@@ -71,8 +73,8 @@ def importance(subject: Subject, options: Options, *, split: str, repeats: int, 
         rebuilt = rebuild_plainly(subject)
         if output is not None:
             check_output(rebuilt, output)
-        section = rebuilt.experiment.data
-        data = prepare_with(section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={split})
+        split = split or subject.loaded.eval.split
+        data = prepare_with(rebuilt.experiment.data, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={split})
         if split not in data.examples:
             there = ", ".join(data.splits) or "none"
             raise ConfigError(f"--split {split}: the data have no such split; there are: {there}")
