@@ -64,7 +64,7 @@ def reads_maps(network: Network, inputs: Mapping[str, Tensor], picture: str) -> 
         found = choose_map(network, inputs, picture, None).map
     except ConfigError:
         return False
-    return 4 * found.shape[2:].numel() <= inputs[picture].shape[2:].numel()
+    return all(2 * fine <= side + 1 for fine, side in zip(found.shape[2:], inputs[picture].shape[2:], strict=True))
 
 
 @contextmanager
