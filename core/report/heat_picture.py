@@ -111,7 +111,7 @@ def _legend(whole: Image.Image, pen: ImageDraw.ImageDraw, top: int, width: int, 
     left = MARGIN + width + GAP
     ramp = np.linspace(-1 if signed else 0, 1, width)[None].repeat(BAR_HEIGHT, axis=0)
     whole.paste(_coloured(ramp, signed=signed), (left, top))
-    low, high = (f"against −{most:.2g}", f"for +{most:.2g}") if signed else ("no part", "strongest")
+    low, high = (f"against -{most:.2g}", f"for +{most:.2g}") if signed else ("no part", "strongest")
     font = _font(low + high, TEXT_SIZE)
     pen.text((left, top + BAR_HEIGHT + 5), low, FAINT, font)
     pen.text((left + width - font.getlength(high), top + BAR_HEIGHT + 5), high, FAINT, font)

@@ -413,6 +413,23 @@ def test_a_model_without_pictures_or_convolutions_says_what_can_be_used(guests_f
     assert ft("explain", "runs/tiny/1", "a.png", cwd=trained).code == 0  # which auto takes
 
 
+def test_what_may_be_skipped_is_named_and_the_rest_is_explained(digits: Path) -> None:
+    shutil.rmtree(digits / "runs")
+    for row, name in enumerate(("a/1", "a/2", "a/3", "b/1", "b/2", "b/3")):
+        (digits / "pictures" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 40 * row).save(digits / f"pictures/{name}.png")
+    source = {"source": "image_folder", "root": "pictures", "split": {"val": 2}}
+    skip = {"image": {"type": "image", "size": 8, "on_error": "skip"}}
+    changes = {"data": ..., "inputs": skip, "train": {"batch_size": 4}}
+    write_config(digits / "skip.yaml", {"data": source}, changed(TINY, changes))
+    answer = ft("train", "skip.yaml", cwd=digits)
+    assert answer.code == 0, answer.err
+    (digits / "bad.png").write_bytes(b"none")
+    found = document(ft("explain", "runs/tiny/1", "bad.png", "digit 0.png", "--json", cwd=digits))
+    assert [told["file"] for told in found["examples"]] == ["digit 0.png"]
+    assert list(found["skipped"]) == ["bad.png"]
+
+
 def test_damaged_pictures_and_weights_that_diverged_have_their_own_codes(digits: Path) -> None:
     (digits / "bad.png").write_bytes((digits / "digit 0.png").read_bytes()[:60])
     (digits / "none.png").write_bytes(b"")
