@@ -131,7 +131,7 @@ class Explainer:
         if decoded.probabilities is None:
             return _Answer(float(value), None, None, None, None)
         shares, classes = decoded.probabilities[0].tolist(), self._head.classes
-        best = max(range(len(shares)), key=shares.__getitem__)
+        best = max(range(len(shares)), key=shares.__getitem__) if isinstance(value, list) else value
         index = best if self._wish.target is None else classes.index(self._wish.target)
         if isinstance(value, list):  # labels: one truth value for each
             said = [label for label, given in zip(classes, value, strict=True) if given]

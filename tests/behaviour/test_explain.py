@@ -57,7 +57,11 @@ def guests_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {
         "data": {"source": "table", "root": str(folder), "train": "guests.csv", "split": {"val": 0.2, "test": 0.2}},
         "inputs": GUEST_INPUTS,
-        "outputs": {"happy": {"type": "category"}, "stars": {"type": "number"}, "praise": {"type": "labels"}},
+        "outputs": {
+            "happy": {"type": "category", "threshold": 0.97},
+            "stars": {"type": "number"},
+            "praise": {"type": "labels"},
+        },
         "model": {"body": [{"Linear": {"out_features": 16, "activation": "Tanh"}}]},
         "train": {"epochs": 15, "batch_size": 16},
     }
