@@ -31,6 +31,7 @@ def explain(subject: Subject, read: Callable[[Rebuilt], Unlabelled], wish: Wish,
     """
     with subject.loaded.locating():
         rebuilt = rebuild_plainly(subject)
+        _refuse_rankings(rebuilt)
         output = _chosen_output(rebuilt, wish.output)
         _check_target(rebuilt.heads[output], wish.target)
         words = choose_baselines(rebuilt.inputs, wish.baseline)
@@ -59,17 +60,18 @@ def explain(subject: Subject, read: Callable[[Rebuilt], Unlabelled], wish: Wish,
 
 
 def rebuild_plainly(subject: Subject) -> Rebuilt:
-    """The model in float32, its layers as they are written. Raises ConfigError where the line asks for less, and for a
-    model that ranks.
-    """
+    """The model in float32, its layers as they are written. Raises ConfigError where the line asks for less."""
     experiment = subject.loaded.experiment
     if ("precision",) in subject.loaded.overrides and experiment.precision not in ("auto", "fp32"):
         raise ConfigError(f"precision={experiment.precision}: ft explain computes in fp32; leave precision out")
     machine = build_machine(experiment.model_copy(update={"precision": "fp32"}))
-    rebuilt = rebuild(subject, machine=machine, plainly=True)
+    return rebuild(subject, machine=machine, plainly=True)
+
+
+def _refuse_rankings(rebuilt: Rebuilt) -> None:
     if ranked := [name for name, column in rebuilt.outputs.items() if column.kind == "ranking"]:
-        raise ConfigError(f"{ranked[0]} ranks items for a user; ft explain knows outputs with one answer an example")
-    return rebuilt
+        message = "ranks all items for a user and has no one answer for an example"
+        raise ConfigError(f"{ranked[0]} {message}; without examples ft explain says which inputs matter")
 
 
 def _chosen_output(rebuilt: Rebuilt, wish: str | None) -> str:

@@ -2,7 +2,8 @@
 
 Permutation importance (Breiman 2001, "Random Forests", section 10; Fisher, Rudin and Dominici 2019, arXiv:1801.01489)
 of any kind of model, on a split. All columns of one input are exchanged together. Inputs that say the same stand in for
-each other: each alone may then seem to matter little.
+each other: each alone may then seem to matter little. Of a ranking, what describes users is exchanged among the judged
+users, and what describes items among the items.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ft.core.assemble.parts import build_loader
+from ft.core.assemble.parts import Rankings, build_loader
 from ft.core.data.loader import Examples
 from ft.core.data.order import permutation
 from ft.core.data.prepare import prepare_with
-from ft.core.data.shuffled import reordered
+from ft.core.data.ranking import RankingLoader
+from ft.core.data.shuffled import ShuffledRanking, reordered
 from ft.core.engine.evaluate import evaluate
+from ft.core.engine.protocols import Loader
 from ft.core.errors import ConfigError, DivergedError
 from ft.core.metrics.scores import Interval
 from ft.core.metrics.student import spread
@@ -83,7 +86,7 @@ def importance(
         passes = 1 + repeats * len(rebuilt.inputs)
         options.on_notice(Notice("choice", f"{passes:,} passes over {len(examples):,} examples"))
         outputs = list(rebuilt.heads) if output is None else [output]
-        before, drops = _measure(rebuilt, examples, outputs, repeats)
+        before, drops = _Bench(rebuilt, examples, split, outputs).measure(repeats)
         assert subject.path is not None
         return Importance(
             name=rebuilt.experiment.name,
@@ -98,29 +101,52 @@ def importance(
         )
 
 
-def _measure(
-    rebuilt: Rebuilt, examples: Examples, outputs: list[str], repeats: int
-) -> tuple[dict[str, float], dict[tuple[str, str], list[float]]]:
-    """The scores as things are, and of every output and input the drop in each shuffle: the same ones for all."""
-    before = _scores(rebuilt, examples, outputs)
-    drops: dict[tuple[str, str], list[float]] = {(output, name): [] for output in outputs for name in rebuilt.inputs}
-    for repeat in range(repeats):
-        order = permutation(rebuilt.experiment.seed, repeat, len(examples))
-        for name in rebuilt.inputs:
-            after = _scores(rebuilt, reordered(examples, name, order), outputs)
-            for output in outputs:
-                worse = before[output] - after[output]
-                drops[output, name].append(worse if rebuilt.heads[output].higher_is_better else -worse)
-    return before, drops
+class _Bench:
+    """Scores the model on a split, as it is or with one input shuffled."""
 
+    def __init__(self, rebuilt: Rebuilt, examples: Examples, split: str, outputs: list[str]) -> None:
+        self._rebuilt, self._examples, self._outputs = rebuilt, examples, outputs
+        self._rankings = Rankings.of(rebuilt.outputs, split)
 
-def _scores(rebuilt: Rebuilt, examples: Examples, outputs: list[str]) -> dict[str, float]:
-    """The main metric of each output."""
-    loader = build_loader(examples, rebuilt.inputs, rebuilt.network, rebuilt.machine, BATCH_SIZE, smoke=False)
-    found = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
-    if not found.is_finite:
-        raise DivergedError("the model's answers are NaN or infinite: these weights have diverged")
-    return {name: found.scores[name].metrics[rebuilt.heads[name].main_metric] for name in outputs}
+    def measure(self, repeats: int) -> tuple[dict[str, float], dict[tuple[str, str], list[float]]]:
+        """The scores as things are, and of every output and input the drop in each shuffle."""
+        rebuilt, outputs = self._rebuilt, self._outputs
+        before = self._scores(self._loader(self._examples))
+        drops: dict[tuple[str, str], list[float]] = {
+            (output, name): [] for output in outputs for name in rebuilt.inputs
+        }
+        for repeat in range(repeats):
+            for name in rebuilt.inputs:
+                after = self._scores(self._shuffled(name, repeat))
+                for output in outputs:
+                    worse = before[output] - after[output]
+                    drops[output, name].append(worse if rebuilt.heads[output].higher_is_better else -worse)
+        return before, drops
+
+    def _shuffled(self, name: str, repeat: int) -> Loader:
+        """The same order for all inputs in one repeat, so that they are compared under the same draw."""
+        seed = self._rebuilt.experiment.seed
+        if self._rankings is None:
+            order = permutation(seed, repeat, len(self._examples))
+            return self._loader(reordered(self._examples, name, order))
+        plain = self._loader(self._examples)
+        assert isinstance(plain, RankingLoader)
+        return ShuffledRanking(plain, name, seed, repeat)
+
+    def _loader(self, examples: Examples) -> Loader:
+        rebuilt = self._rebuilt
+        network, machine = rebuilt.network, rebuilt.machine
+        return build_loader(
+            examples, rebuilt.inputs, network, machine, BATCH_SIZE, smoke=False, rankings=self._rankings
+        )
+
+    def _scores(self, loader: Loader) -> dict[str, float]:
+        """The main metric of each output."""
+        rebuilt = self._rebuilt
+        found = evaluate(rebuilt.network, loader, list(rebuilt.heads.values()), rebuilt.machine.precision)
+        if not found.is_finite:
+            raise DivergedError("the model's answers are NaN or infinite: these weights have diverged")
+        return {name: found.scores[name].metrics[rebuilt.heads[name].main_metric] for name in self._outputs}
 
 
 def _ranked(rebuilt: Rebuilt, output: str, drops: Mapping[tuple[str, str], list[float]]) -> list[InputDrop]:

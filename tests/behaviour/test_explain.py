@@ -17,7 +17,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.inspection import permutation_importance
-from small_tables import guests, write_rows, write_sound
+from small_tables import choices, guests, write_rows, write_sound
 
 from ft.core.engine.checkpoint import load_checkpoint, save_checkpoint
 
@@ -376,6 +376,34 @@ def test_inputs_of_any_kind_are_shuffled_for_every_output(guests_folder: Path) -
     again = document(ft(*words, "--split", "val", "--output", "stars", cwd=guests_folder))["importance"]
     assert again["inputs"] == [row for row in found["inputs"] if row["output"] == "stars"]
     assert [row["drop"] for row in again["inputs"]] == sorted((row["drop"] for row in again["inputs"]), reverse=True)
+
+
+def test_a_ranking_says_which_inputs_matter_and_explains_no_single_answer(tmp_path: Path) -> None:
+    write_rows(tmp_path / "choices.csv", choices(60, 20, 6))
+    settings = {
+        "data": {
+            "source": "table",
+            "train": "choices.csv",
+            "split": {"per": "user", "time": "when", "val": 1, "test": 1},
+        },
+        "inputs": {
+            "user": {"type": "category"},
+            "recent": {"type": "history", "last": 3},
+            "item": {"type": "category"},
+        },
+        "outputs": {"next": {"type": "ranking", "user": "user", "item": "item", "negatives": "all"}},
+        "model": {"fusion": {"dot": {"dim": 8}}},
+        "train": {"epochs": 25, "batch_size": 32},
+    }
+    write_config(tmp_path / "c.yaml", settings, TABLE)
+    assert ft("train", "c.yaml", cwd=tmp_path).code == 0
+    found = document(ft("explain", "runs/tiny/1", "--json", cwd=tmp_path))["importance"]
+    drops = {row["input"]: row for row in found["inputs"]}
+    assert found["metrics"] == {"next": "ndcg@10"}
+    assert set(drops) == {"user", "recent", "item"}
+    assert drops["item"]["interval"][0] > 0  # whose half is liked is lost with the items' names
+    alone = ft("explain", "runs/tiny/1", "-i", "user=u1", cwd=tmp_path)
+    refused(alone, 2, "ranks all items", "without examples")
 
 
 # ---------------------------------------------------------------- what cannot be
