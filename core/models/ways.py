@@ -37,12 +37,12 @@ class Way:
         """The score of the baseline and of the example."""
         with torch.no_grad():
             scores, _, _ = self._walk(torch.tensor([0.0, 1.0], dtype=torch.float64))
-        before, after = scores.double().tolist()
+        before, after = scores.cpu().double().tolist()
         return before, after
 
     def contributions(self, points: Tensor) -> dict[str, Tensor]:
         """points: float (S,) in 0..1. By input the gradient times the way, summed over the points: the shape of one
-        example, of indices one value each.
+        example, of indices one value each, float64 on the CPU.
 
         Raises ConfigError for indices that are never looked up in a table.
         """
@@ -63,9 +63,9 @@ class Way:
         ways = [(name, self.inputs[name] - self.baselines[name], 1) for name in moved]
         ways += [(each.name, each.way, 0) for each in lookups.looked]
         for (name, way, is_value), gradient in zip(ways, gradients, strict=True):
-            product = gradient.double() * way.double()
+            product = gradient.cpu().double() * way.cpu().double()  # on the CPU: MPS has no float64
             summed = product.sum(0) if is_value else product.sum((0, -1))
-            found[name] = found[name] + summed.reshape(self.inputs[name].shape[1:]).double()
+            found[name] = found[name] + summed.reshape(self.inputs[name].shape[1:])
         return {name: each for name, each in found.items() if isinstance(each, Tensor)}
 
     def _walk(self, points: Tensor) -> tuple[Tensor, dict[str, Tensor], Lookups]:
@@ -73,12 +73,12 @@ class Way:
         moved, indices = {}, {}
         for name, values in self.inputs.items():
             if values.is_floating_point():
-                share = points.to(values).reshape(-1, *[1] * (values.dim() - 1))
+                share = points.float().to(values).reshape(-1, *[1] * (values.dim() - 1))
                 moved[name] = (self.baselines[name] + share * (values - self.baselines[name])).requires_grad_()
             else:
                 indices[name] = values.expand(len(points), *values.shape[1:]).contiguous()
         device = next(iter(self.inputs.values())).device
-        lookups = Lookups(indices, points.to(device, torch.float32), self.vectors)
+        lookups = Lookups(indices, points.float().to(device), self.vectors)
         arriving = {name: indices[name] if name in indices else self._laid(moved[name]) for name in self.inputs}
         with lookups:
             raw = self.network(arriving)

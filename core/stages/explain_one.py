@@ -213,7 +213,7 @@ class Explainer:
         if column.kind in PICTURES:
             return replace(share, map=_plain(attributions.sum(0)))
         settings = self._rebuilt.settings[name]
-        pieces = pieces_of(column, settings, self._rows.cells[name], row, values[0].cpu(), attributions.cpu())
+        pieces = pieces_of(column, settings, self._rows.cells[name], row, values[0].cpu(), attributions)
         return replace(share, pieces=pieces)
 
     def _check_finite(self, values: Tensor, name: str) -> None:
@@ -223,4 +223,4 @@ class Explainer:
 
 def _plain(heat: Tensor) -> list[list[float]]:
     """float (h, w) as rows of numbers with as many digits as float32 has."""
-    return [[float(f"{value:.{DIGITS}g}") for value in row] for row in heat.double().cpu().tolist()]
+    return [[float(f"{value:.{DIGITS}g}") for value in row] for row in heat.cpu().double().tolist()]
