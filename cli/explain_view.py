@@ -56,7 +56,7 @@ def _shares(told: Explained) -> list[RenderableType]:
     for share in told.inputs:
         if share.map is not None:
             where = f"  {shown(share.file)}" if share.file else ""
-            how = f"Grad-CAM, {share.layer}" if share.layer else f"from {share.baseline}, {share.total:+.4g}"
+            how = f"Grad-CAM at {share.layer}" if share.layer else f"from {share.baseline}, {share.total:+.4g}"
             view.append(f"  {share.input:<10}{how}{where}")
         elif share.kind == "text":
             view.append(Tokens(share.input, share.pieces or ()))

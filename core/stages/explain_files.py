@@ -139,7 +139,7 @@ def percent(share: float) -> str:
 def note_of(told: Explained, share: InputShare) -> str:
     """How it was found out."""
     if share.method == GRAD_CAM:
-        return f"Grad-CAM, {share.layer}"
+        return f"Grad-CAM at {share.layer}"
     done = told.completeness
     assert done is not None
     far = "" if done.close else f", {done.gap:.1%} apart from the score's change"

@@ -91,7 +91,7 @@ class Explainer:
         methods = self._methods = self._methods or self._choose_methods(inputs)
         by_gradients = GRADIENTS in methods.values()
         kind = score_kind(self._head, "log-odds" if by_gradients else "logit")
-        shares = {name: self._by_map(name, inputs, answer) for name, how in methods.items() if how == GRAD_CAM}
+        shares = {name: self._by_map(file, name, inputs, answer) for name, how in methods.items() if how == GRAD_CAM}
         completeness = None
         value = self._score(answer, kind)(self._raw(inputs)).item()
         if by_gradients:
@@ -169,13 +169,16 @@ class Explainer:
     def _of_gradients(self) -> list[tuple[str, object]]:
         return [("--baseline", self._wish.baseline), ("--steps", self._wish.most_steps)]
 
-    def _by_map(self, name: str, inputs: Mapping[str, Tensor], answer: _Answer) -> InputShare:
+    def _by_map(self, file: str, name: str, inputs: Mapping[str, Tensor], answer: _Answer) -> InputShare:
         network, kind = self._rebuilt.network, score_kind(self._head, "logit")
         layer = choose_map(network, inputs, name, self._wish.layer)
         score = self._score(answer, kind)
         maps, gradient = map_and_gradient(network, inputs, layer, lambda raw: score(raw[self._output]))
         heat = grad_cam(maps, gradient)
         self._check_finite(heat, name)
+        if not bool(heat.any()):
+            what = answer.target or "a larger number"
+            self._tell(Notice("choice", f"{file}: no part of {name} speaks for {what} at {layer.name}"))
         return InputShare(name, self._rebuilt.inputs[name].kind, GRAD_CAM, layer=layer.name, map=_plain(heat))
 
     def _integrate(self, file: str, row: int, inputs: Mapping[str, Tensor], answer: _Answer, kind: Kind) -> Integrated:

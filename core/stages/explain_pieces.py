@@ -42,6 +42,7 @@ def pieces_of(
     for piece, count in column.pieces(text):
         found.append(Piece(piece, float(attributions[start : start + count].sum())))
         start += count
+    assert start == len(attributions) or not start, "a piece for every number; an empty text is one number of padding"
     return tuple(found)
 
 

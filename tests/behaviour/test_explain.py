@@ -298,7 +298,9 @@ def test_the_users_own_network_and_adapters_are_explained_too(digits: Path) -> N
     assert ft("train", "own.yaml", cwd=digits).code == 0
     words = ("digit 0.png", "--method", "gradcam", "--json")
     refused(ft("explain", "runs/own/1", *words, cwd=digits), 2, "--python")
-    [told] = document(ft("explain", "runs/own/1", *words, "--python", "net.py", cwd=digits))["examples"]
+    answer = ft("explain", "runs/own/1", *words, "--python", "net.py", cwd=digits)
+    [told] = document(answer)["examples"]
+    assert ("no part of image speaks for" in answer.err) == (not np.any(told["inputs"][0]["map"]))
     assert np.shape(told["inputs"][0]["map"]) == (4, 4)
     done = ft("finetune", "runs/tiny/1", "--lora", "2", "finetune.max_steps=2", "--json", cwd=digits)
     assert done.code == 0, done.err
