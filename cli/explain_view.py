@@ -124,8 +124,11 @@ class Tokens:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         coloured = console.color_system is not None and not console.no_color
         most = max((abs(piece.attribution) for piece in self._pieces), default=0.0) or 1.0
-        line = Text(f"  {self._name:<10}")
-        for piece in self._pieces:
+        line = Text(f"  {self._name:<10} ")
+        for place, piece in enumerate(self._pieces):
+            if piece.run and not self._pieces[place - 1].run:
+                yield line
+                line = Text(f"  {'neighbours':<10} ")
             share = piece.attribution / most
             line.append(piece.text, style=_style(share) if coloured else "")
             line.append(" " if coloured else f" ({piece.attribution:+.3g})  ")

@@ -22,6 +22,7 @@ h1 { font-size: 1.3rem; margin: 0 } h2 { font-size: 1rem; margin: 0 0 .4rem } p 
 section { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 1.2rem }
 .faint { color: var(--faint); font-size: .85rem }
 .text { line-height: 2.1; overflow-wrap: anywhere; font-size: 1.05rem }
+.runs { font-size: .9rem } small { color: var(--faint) }
 .text span { border-radius: .25em; padding: .15em .2em; white-space: pre-wrap }
 .scale { background: linear-gradient(90deg, rgb(AGAINST), transparent, rgb(FOR)); border-radius: .25em; height: .6rem;
   max-width: 16rem }
@@ -31,14 +32,16 @@ section { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 1.
 
 @dataclass(frozen=True)
 class Told:
-    """One text. title: what was answered. note: how it was found out. tokens: each with its share. joint: what stands
-    between two tokens, a space or nothing."""
+    """One text. title: what was answered. note: how it was found out. tokens: each with its share; runs: of neighbours,
+    the same. joint: what stands between two tokens, a space or nothing.
+    """
 
     name: str
     title: str
     note: str
     tokens: Sequence[tuple[str, float]]
     joint: str
+    runs: Sequence[tuple[str, float]] = ()
 
 
 def render(title: str, texts: Sequence[Told]) -> str:
@@ -57,10 +60,12 @@ def render(title: str, texts: Sequence[Told]) -> str:
 
 
 def _section(text: Told, low: str, high: str) -> str:
-    most = max((abs(share) for _, share in text.tokens), default=0.0) or 1.0
+    most = max((abs(share) for _, share in (*text.tokens, *text.runs)), default=0.0) or 1.0
     tokens = text.joint.join(_token(token, share, most, low, high) for token, share in text.tokens)
+    runs = " ".join(_token(run, share, most, low, high) for run, share in text.runs)
+    more = f'<p class="text runs"><small>neighbours </small>{runs}</p>\n' if runs else ""
     return (
-        f'<section>\n<h2>{escape(text.title)}</h2>\n<p class="text">{tokens or "(empty)"}</p>\n'
+        f'<section>\n<h2>{escape(text.title)}</h2>\n<p class="text">{tokens or "(empty)"}</p>\n{more}'
         f'<p class="faint">{escape(text.name)} · {escape(text.note)}</p>\n</section>'
     )
 

@@ -22,9 +22,10 @@ from ft.core.data.loader import Examples
 from ft.core.data.sound import SUFFIXES as SOUNDS
 from ft.core.data.stored import take
 from ft.core.errors import ResourceError
+from ft.core.report import tokens_page
 from ft.core.report.text import number
 from ft.core.stages.evaluate import Rebuilt
-from ft.core.stages.explained import GRAD_CAM, PICTURES, Explained, InputShare
+from ft.core.stages.explained import GRAD_CAM, PICTURES, Explained, InputShare, Piece
 
 LONGEST = 80  # letters of a file's name
 QUIET, LOUD = 0.02, 0.995  # of a sound's values: black and white
@@ -58,21 +59,13 @@ class Files:
 
     def write_pages(self, examples: tuple[Explained, ...]) -> tuple[Path, ...]:
         """A page for each input that is a text."""
-        from ft.core.report import tokens_page
-
         written: list[Path] = []
         for name, column in self._columns.items():
             if self.folder is None or not isinstance(column, TextColumn):
                 continue
             joint = " " if column.tokens == "words" else ""
             texts = [
-                tokens_page.Told(
-                    each.file,
-                    title_of(each),
-                    note_of(each, share),
-                    [(p.text, p.attribution) for p in share.pieces],
-                    joint,
-                )
+                _told(each, share, share.pieces, joint)
                 for each in examples
                 for share in each.inputs
                 if share.input == name and share.pieces is not None
@@ -114,6 +107,11 @@ class Files:
             name = f"{stem}-{count}"
         self._taken.add(name.lower() + suffix)
         return self.folder / f"{name}{suffix}"
+
+
+def _told(told: Explained, share: InputShare, pieces: tuple[Piece, ...], joint: str) -> tokens_page.Told:
+    tokens, runs = ([(p.text, p.attribution) for p in pieces if p.run == several] for several in (False, True))
+    return tokens_page.Told(told.file, title_of(told), note_of(told, share), tokens, joint, runs)
 
 
 def title_of(told: Explained) -> str:

@@ -40,7 +40,9 @@ def pieces_of(
         return (Piece(MISSING if missing else text, float(attributions.sum())),)
     found, start = [], 0
     for piece, count in column.pieces(text):
-        found.append(Piece(piece, float(attributions[start : start + count].sum())))
+        several = " " in piece if column.tokens == "words" else len(piece) > 1
+        share = float(attributions[start : start + count].sum())
+        found.append(Piece(piece, share, run=column.ngrams > 1 and several))
         start += count
     assert start == len(attributions) or not start, "a piece for every number; an empty text is one number of padding"
     return tuple(found)

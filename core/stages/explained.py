@@ -30,10 +30,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Piece:
-    """A token of a text, a number, a name: what it says, and its share of the score."""
+    """A token of a text, a number, a name: what it says, and its share of the score. run: several neighbouring tokens
+    of a text that count as one more, behind the single ones.
+    """
 
     text: str
     attribution: float
+    run: bool = False
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,8 @@ def test_pieces_are_named_as_the_user_wrote_them(guests_folder: Path) -> None:
     assert (pieces["city"], pieces["day"]) == ([row["city"]], [row["day"]])
     assert pieces["tags"] == row["tags"].split("|")
     assert pieces["review"][:4] == row["review"].split()
+    [review] = [each["pieces"] for each in told["inputs"] if each["input"] == "review"]
+    assert [piece["run"] for piece in review] == [len(piece["text"].split()) > 1 for piece in review]
 
 
 def test_a_linear_model_in_the_users_units_gets_weight_times_distance_from_the_mean(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ def test_tokens_have_colours_on_a_terminal_and_signs_elsewhere() -> None:
         assert "[red]but (-0.05)" in plain
 
 
+def test_runs_of_neighbours_stand_on_a_line_of_their_own() -> None:
+    pieces = (Piece("not", 0.1), Piece("good", 0.2), Piece("not good", -0.4, run=True))
+    lines = shown(
+        told(InputShare("say", "text", "integrated_gradients", "zero", total=-0.1, pieces=pieces)), terminal=False
+    )
+    [single] = [line for line in lines.splitlines() if "good (+0.2)" in line]
+    assert "not good" not in single
+    assert "neighbours not good (-0.4)" in lines
+
+
 def test_shares_of_a_row_come_by_their_size_with_bars_to_either_side() -> None:
     small = InputShare("age", "number", "integrated_gradients", "30 (the mean)", total=0.1, pieces=(Piece("41", 0.1),))
     large = InputShare("city", "category", "integrated_gradients", "mean", total=-0.2, pieces=(Piece("Rome", -0.2),))

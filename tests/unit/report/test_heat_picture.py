@@ -96,7 +96,7 @@ class _Words(HTMLParser):
 
 def test_a_page_holds_every_token_and_nothing_in_it_is_taken_for_html() -> None:
     told = Told("<i>.csv row 1", "mood: <b>good</b>", "from zero", [("<script>", 0.5), ("&amp;", -0.25)], " ")
-    page = render("reviews", [told, Told("b", "mood: bad", "n", [], " ")])
+    page = render("reviews", [told, Told("b", "mood: bad", "n", [], " ", [("not good", 1.0)])])
     reader = _Words()
     reader.feed(page)
     assert "<script>" in reader.said
@@ -106,3 +106,4 @@ def test_a_page_holds_every_token_and_nothing_in_it_is_taken_for_html() -> None:
     assert "0.75)" in page  # the strongest token has the full colour
     assert "0.38)" in page
     assert "(empty)" in page
+    assert "not good" in reader.said
