@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -196,7 +197,13 @@ class Explainer:
         }
         vectors = {name: VECTORS[self._words[name]] for name in inputs if name not in starts}
         way = Way(rebuilt.network, inputs, starts, vectors, lambda raw: score(raw[self._output]))
-        found = integrate(way.contributions, *way.ends(), self._wish.most_steps or MOST_STEPS)
+        before, after = way.ends()
+        if not math.isfinite(before):
+            told = ", ".join(f"{name} {self._words[name]}" for name in inputs)
+            raise DivergedError(
+                f"the model's answer to the baseline ({told}) is NaN or infinite; take another --baseline"
+            )
+        found = integrate(way.contributions, before, after, self._wish.most_steps or MOST_STEPS)
         for name, each in found.attributions.items():
             self._check_finite(each, name)
         if found.gap >= CLOSE:

@@ -313,6 +313,22 @@ def test_the_users_own_network_and_adapters_are_explained_too(digits: Path) -> N
     assert told["completeness"]["close"]
 
 
+def test_a_baseline_without_a_finite_answer_ends_with_exit_code_5(digits: Path) -> None:
+    (digits / "shares.py").write_text(
+        "from torch import nn\n"
+        "class Shares(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return x.flatten(1) / x.abs().sum((1, 2, 3))[:, None]\n"
+        "def build(num_classes):\n"
+        "    return nn.Sequential(Shares(), nn.Linear(64, num_classes))\n"
+    )
+    write_config(digits / "own.yaml", {"name": "own", "model": {"layers": ..., "python": "shares.py:build"}})
+    made = ft("train", "own.yaml", cwd=digits)
+    assert made.code == 0, made.err
+    answer = ft("explain", "runs/own/1", "digit 0.png", "--baseline", "mean", "--python", "shares.py", cwd=digits)
+    refused(answer, 5, "image mean", "take another --baseline")
+
+
 # ---------------------------------------------------------------- which inputs matter
 
 
