@@ -1,7 +1,7 @@
 """Answers for new examples: pictures or sounds, the rows of a table, or one example from the command line.
 
-They are read as questions.py says, and go through the network in batches. The answers come in the order of the examples,
-whatever order the batches had; one that could not be read has its place too.
+They are read as questions.py says, and go through the network in batches. The answers come in the order of the
+examples, whatever order the batches had; one that could not be read has its place too.
 """
 
 from __future__ import annotations
