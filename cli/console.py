@@ -21,6 +21,7 @@ from ft.cli import (
     data_views,
     documents,
     eval_view,
+    explain_view,
     formats,
     github,
     merge_view,
@@ -39,6 +40,8 @@ from ft.core.errors import ResourceError
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
 from ft.core.stages.deleting import Deletion
+from ft.core.stages.explained import Explanations
+from ft.core.stages.importance import Importance
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import Listing
 from ft.core.stages.merge import Merged
@@ -127,6 +130,16 @@ class Console:
             replaced, rows = out.exists(), write_predictions(out, result)
             view = views.written(out, f"answers for {rows:,} examples", replaced=replaced)
         self._result(view, documents.predictions(result), "")
+
+    def explanations(self, result: Explanations) -> None:
+        """What spoke for each answer."""
+        for note in result.notes:
+            self.notice(Notice("data", note))
+        self._result(explain_view.explanations(result), documents.explanations(result), "")
+
+    def importance(self, result: Importance) -> None:
+        """What each input is worth."""
+        self._result(explain_view.importance(result), documents.importance(result), "")
 
     def recommendations(self, result: Sequence[Recommendations], out: Path | None = None) -> None:
         """A line per item, or all of them in a file."""

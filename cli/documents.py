@@ -14,6 +14,8 @@ from typing import Any
 from ft.cli.border import SCHEMA_VERSION
 from ft.core.runtime.machine import Extra
 from ft.core.stages.deleting import Deletion
+from ft.core.stages.explained import Explanations
+from ft.core.stages.importance import Importance
 from ft.core.stages.inspect import LayersResult
 from ft.core.stages.listing import Listing
 from ft.core.stages.merge import Merged
@@ -74,6 +76,16 @@ def predictions(result: Predictions) -> dict[str, Any]:
 def recommendations(result: Sequence[Recommendations]) -> dict[str, Any]:
     """An entry per user, with the items in their order."""
     return _document("recommend", {"recommendations": [asdict(each) for each in result]})
+
+
+def explanations(result: Explanations) -> dict[str, Any]:
+    """An entry per example, with what each input was to its answer."""
+    return _document("explain", asdict(result))
+
+
+def importance(result: Importance) -> dict[str, Any]:
+    """An entry per output and input: how much worse its main metric is with the input shuffled."""
+    return _document("importance", asdict(result))
 
 
 def layers(result: LayersResult) -> dict[str, Any]:

@@ -30,6 +30,8 @@ DOCUMENTS = {
     "seeds": "groups:Seeds",
     "predict": "answers:Predict",
     "recommend": "answers:Recommend",
+    "explain": "explained:Explain",
+    "importance": "explained:Importance",
     "merge": "answers:Merge",
     "layers": "answers:Layers",
     "profile": "looks:Profile",

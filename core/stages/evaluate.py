@@ -62,8 +62,11 @@ class Rebuilt:
     network: Network
 
 
-def rebuild(subject: Subject, asked: Sequence[str] = (), machine: Machine | None = None) -> Rebuilt:
+def rebuild(
+    subject: Subject, asked: Sequence[str] = (), machine: Machine | None = None, *, plainly: bool = False
+) -> Rebuilt:
     """Network, heads and columns from the checkpoint alone, with its weights. machine: None for the experiment's own.
+    plainly: every layer runs as it is written.
 
     Raises CheckpointError on a misfit.
     """
@@ -77,6 +80,7 @@ def rebuild(subject: Subject, asked: Sequence[str] = (), machine: Machine | None
     code = checkpoint["python"]
     sha256 = code["sha256"] if code else None
     speed = subject.loaded.stage("finetune" if checkpoint["stage"] == "finetune" else "train").speed
+    speed = speed.model_copy(update={"rewrite": False}) if plainly else speed
     network = build_model(experiment, inputs, output_settings, heads, machine.device, sha256, speed)
     try:
         network.module.load_state_dict(checkpoint["weights"])

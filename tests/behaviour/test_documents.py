@@ -41,6 +41,8 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("predict", "predict", 0, ["predict", "runs/two/1", "new.csv"]),
     ("predict", "recommend", 0, ["predict", "runs/ranking/1", "--user", "u1", "--top", "3"]),
     ("eval", "eval", 0, ["eval", "runs/ranking/1"]),
+    ("explain", "importance", 0, ["explain", "runs/two/1", "--repeats", "2"]),
+    ("explain", "explain", 0, ["explain", "runs/two/1", "new.csv", "--output", "kind"]),
     ("merge", "merge", 0, ["merge", "runs/tiny/2"]),
     ("layers", "layers", 0, ["layers", "runs/tiny/3"]),
     ("profile", "profile", 0, ["profile", "tiny.yaml"]),
