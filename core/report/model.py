@@ -91,3 +91,8 @@ class RunReport:
     def split(self) -> str | None:
         """The split that the verdict is about: test where it was judged, else validation, else training."""
         return next((split for split in ("test", "val", "train") if split in self.scores), None)
+
+    def flat(self, output: str) -> str:
+        """The main metric of `output` under the name that settings use."""
+        name = self.main[output].name
+        return name if len(self.main) == 1 else f"{output}/{name}"

@@ -1,4 +1,4 @@
-"""From what a stage measured to the run's `report.md`."""
+"""From what a stage measured to the run's `report.md` and `report.html`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ft.core.adapt.loading import LoadReport
 from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.models.heads import Head
-from ft.core.report.markdown import render
+from ft.core.report import html, markdown
 from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult
@@ -66,7 +66,7 @@ def write_fit_report(
     options: Options,
     data_notes: Sequence[str] = (),
 ) -> None:
-    """Write `report.md` after a training or fine-tuning."""
+    """Write `report.md` and `report.html` after a training or fine-tuning."""
     best = history.best.evaluation if history.best else None
     report = RunReport(
         name=result.name,
@@ -102,13 +102,13 @@ def write_fit_report(
         },
         notes=() if best else (_without_best(result),),
     )
-    run.write("report.md", render(report))
+    _write(run, "report", report)
 
 
 def write_eval_report(
     run: RunFolder, result: EvalResult, settings: str, heads: Mapping[str, Head], options: Options
 ) -> None:
-    """Write `report-SPLIT.md` after a run was judged."""
+    """Write `report-SPLIT.md` and `report-SPLIT.html` after a run was judged."""
     report = RunReport(
         name=result.name,
         stage="eval",
@@ -128,7 +128,12 @@ def write_eval_report(
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},
     )
-    run.write(f"report-{result.split}.md", render(report))
+    _write(run, f"report-{result.split}", report)
+
+
+def _write(run: RunFolder, name: str, report: RunReport) -> None:
+    run.write(f"{name}.md", markdown.render(report))
+    run.write(f"{name}.html", html.render(report))
 
 
 def write_loading(run: RunFolder, report: LoadReport, origin: Path | None) -> None:

@@ -1,0 +1,259 @@
+"""The report in a browser: one file that asks for nothing, holds only text of ours as markup, and stays small."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from random import Random
+from xml.etree import ElementTree
+
+import pytest
+
+from ft.core.metrics.scores import ClassScores, Scores
+from ft.core.report import html, markdown
+from ft.core.report.gates import Gates, check_gates
+from ft.core.report.model import HistoryRow, MainMetric, RunReport
+
+EVIL = "<script>alert('x')</script>"
+
+
+def category(names: list[str], seed: int = 0) -> Scores:
+    draw = Random(seed)
+    matrix = [[draw.randrange(9) + 90 * (row == column) for column in range(len(names))] for row in range(len(names))]
+    rows = [ClassScores(name, 0.9, 0.8, 0.7, sum(row)) for name, row in zip(names, matrix, strict=True)]
+    scores = {"accuracy": 0.9, "f1": 0.8}
+    return Scores(scores, {"accuracy": (0.88, 0.92)}, rows, matrix, names, count=sum(map(sum, matrix)))
+
+
+def report(names: list[str], **changes: object) -> RunReport:
+    history = [HistoryRow(epoch, 10 * epoch, 2 / epoch, {"loss": 3 / epoch, "accuracy": 0.5}) for epoch in (1, 2, 3)]
+    plain = RunReport(
+        name="pets",
+        stage="train",
+        run_path="runs/pets/1",
+        command="ft train pets.yaml",
+        main={"animal": MainMetric("accuracy", True)},
+        scores={"val": {"animal": category(names)}},
+        loss={"val": 0.25},
+        history=history,
+        best_step=20,
+        settings="name: pets\n",
+        files={"best weights": "runs/pets/1/checkpoints/best.pt"},
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+class Read(HTMLParser):
+    """What a browser would see: tags with attributes, words, tables as rows of cells; unclosed tags are an error."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.rows: list[list[str]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self.open or "title" in self.open:
+            return
+        self.words.append(data.strip())
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data.strip()
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_file_asks_for_nothing_and_runs_nothing() -> None:
+    page = Read(html.render(report(["cat", "dog"])))
+    assert not {"script", "link", "iframe", "object", "embed", "form"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "action", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
+    policy = next(each for tag, each in page.tags if tag == "meta" and "http-equiv" in each)
+    assert "default-src 'none'" in (policy["content"] or "")
+    assert "url(" not in html.render(report(["cat", "dog"]))
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is_wherever_it_stands() -> None:
+    gates = check_gates(Gates({f"{EVIL}/acc": 0.5}), {}, {}, {})
+    evil = report(
+        [EVIL, 'a"b', "it's & <b>"],
+        name=EVIL,
+        command=f"ft train {EVIL}",
+        settings=f"name: {EVIL}",
+        notes=[EVIL],
+        gates=gates,
+        data=EVIL,
+        environment={EVIL: EVIL},
+        files={EVIL: EVIL},
+        choices=[EVIL],
+        history=[HistoryRow(1, 1, 1.0, {"loss": 1.0, EVIL: 0.5})],
+        monitor=EVIL,
+    )
+    page = Read(html.render(evil))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert page.text.count(EVIL) >= 12
+    assert 'a"b' in page.text
+    assert "it's & <b>" in page.text
+
+
+@pytest.mark.parametrize("name", ["a\x00b\x1b[31m", "x\ud800y", "\u202egnp.exe", "\x85", "\ufffe"])
+def test_characters_without_a_form_are_replaced_and_the_file_can_be_written(name: str) -> None:
+    text = html.render(report([name, "dog"], name=name, settings=name, command=name))
+    assert text.encode()
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff\ufffe]", text)
+    assert "\N{REPLACEMENT CHARACTER}" in text
+
+
+def test_right_to_left_names_are_kept_apart_from_what_stands_beside_them() -> None:
+    assert "<bdi>مرحبا</bdi>" in html.render(report(["مرحبا", "猫"]))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"class {index} {'long ' * 60}" for index in range(1000)],
+        ["x" * 100_000, "y" * 100_000],
+        [f"{index}" for index in range(20)],
+    ],
+    ids=["a thousand classes", "endless names", "the largest matrix"],
+)
+def test_the_file_stays_small_and_what_was_cut_is_said(names: list[str]) -> None:
+    large = report(
+        names,
+        settings="a: b\n" * 200_000,
+        notes=["note " * 1000] * 1000,
+        data_notes=["word " * 1000] * 5000,
+        environment={f"fact {index}": "value " * 200 for index in range(2000)},
+        gates=check_gates(Gates({f"m{index}": 0.5 for index in range(3000)}), {}, {}, {}),
+        units=[
+            {
+                "index": index,
+                "name": "n" * 500,
+                "parameters": 3,
+                "trainable": index % 2,
+                "rates": [1],
+                "from_epochs": [1],
+            }
+            for index in range(5000)
+        ],
+    )
+    text = html.render(large)
+    assert len(text.encode()) <= html.LIMIT
+    page = Read(text)
+    assert "The first 200 of 3000 rows; the Markdown report beside this file has all." in page.text
+    assert "The first 200 of 5000 lines" in page.text
+    assert "characters; the Markdown report" in page.text
+
+
+def test_a_section_that_no_longer_fits_is_left_out_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = html.render(report(["cat", "dog"], settings="a: b\n" * 5_000))
+    monkeypatch.setattr(html, "LIMIT", len(whole.encode()) - 10_000)
+    text = html.render(report(["cat", "dog"], settings="a: b\n" * 5_000))
+    assert len(text.encode()) <= html.LIMIT
+    assert Read(text).text.endswith(
+        "Settings Left out, as this file would be too large; the Markdown report beside it has all."
+    )
+
+
+def test_both_reports_have_the_same_sections_tables_and_verdict() -> None:
+    of = report(
+        ["cat", "dog"],
+        gates=check_gates(Gates({"accuracy": 0.5, "f1": 0.9}), {"accuracy": 0.9, "f1": 0.8}, {}, {}),
+        data_notes=["12 rows lack a name"],
+        choices=["fused optimizer"],
+        parent_scores={"val": {"animal": category(["cat", "dog"], 1)}},
+    )
+    page, text = Read(html.render(of)), markdown.render(of)
+    inside = re.findall(r"<h2 [^>]*>(.*?)</h2>", html.render(of))
+    assert inside == [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    cells = [
+        [cell.strip().strip("*").replace("\\_", "_") for cell in line[1:-1].split(" | ")]
+        for line in text.splitlines()
+        if line.startswith("|") and not re.fullmatch(r"[|: -]+", line)
+    ]
+    assert page.rows == cells
+    assert "1 of 2 gates failed." in page.text
+    assert "accuracy 0.9000 95 % interval 0.8800 to 0.9200" in page.text
+
+
+def test_headings_tables_and_pictures_can_be_read_aloud() -> None:
+    text = html.render(report(["cat", "dog"], gates=check_gates(Gates({"accuracy": 0.5}), {"accuracy": 0.9}, {}, {})))
+    page = Read(text)
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    assert text.count("<caption") == text.count("<table")
+    for picture in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        root = ElementTree.fromstring(picture)
+        assert root.get("role") == "img"
+        assert root[0].tag == "title"
+        assert root[0].text
+    assert all(each.get("scope") in ("col", "row") for tag, each in page.tags if tag == "th")
+    ids = [each["id"] for _, each in page.tags if "id" in each]
+    assert len(ids) == len(set(ids))
+    assert {each["href"] for tag, each in page.tags if tag == "a"} <= {f"#{each}" for each in ids}
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2: relative luminance of #rrggbb."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def schemes() -> list[dict[str, str]]:
+    """The colours by name, in light, dark and print."""
+    style = html.render(report(["cat", "dog"])).split("<style>")[1].split("</style>")[0]
+    return [
+        dict(re.findall(r"--([\w-]+): (#\w{6})", root)) for root in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("scheme", schemes(), ids=["light", "dark", "print"])
+@pytest.mark.parametrize(
+    ("words", "ground"),
+    [
+        ("ink", "paper"), ("soft", "paper"), ("soft", "wash"), ("ink", "wash"), ("good", "good-wash"),
+        ("bad", "bad-wash"), ("accent", "paper"), ("on-accent", "accent"), ("on-bad", "bad"),
+    ],
+)  # fmt: skip
+def test_words_stand_out_from_what_is_behind_them(scheme: dict[str, str], words: str, ground: str) -> None:
+    assert contrast(scheme[words], scheme[ground]) >= 4.5  # WCAG 2, level AA
+
+
+def test_nothing_evaluated_and_nan_are_defined() -> None:
+    bare = RunReport("x", "eval", "runs/x/1", "ft eval", {"price": MainMetric("mae", False)}, {})
+    assert "Nothing was evaluated." in Read(html.render(bare)).text
+    broken = replace(category(["cat", "dog"]), metrics={"accuracy": math.nan}, intervals={"accuracy": (math.nan,) * 2})
+    history = [HistoryRow(1, 1, math.nan, {"loss": math.nan, "accuracy": math.nan})]
+    gates = check_gates(Gates({"accuracy": 0.5}), {"accuracy": math.nan}, {"accuracy": (math.nan, math.nan)}, {})
+    of = report(["cat", "dog"], scores={"val": {"animal": broken}}, history=history, best_step=None, gates=gates)
+    text = html.render(of)
+    assert "NaN" in Read(text).text
+    assert "nan" not in "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
