@@ -26,6 +26,7 @@ NAME, HEAD = 100, 40  # characters of a cell, and of the head of a column
 UPRIGHT = 4  # characters of a class name from which on those above a matrix stand upright
 LEFT_OUT = "<p>Left out, as this file would be too large; the Markdown report beside it has all.</p>"
 FIRST = 18  # characters that the first column keeps where there is little room
+INPUTS = 12  # of an example that is shown
 DEEP = 0.55  # heat from which on a cell's words are light
 
 # What shows nothing, or turns round what stands beside it: controls, directions, lone surrogates, non-characters.
@@ -53,7 +54,7 @@ def write(content: Page) -> str:
 
 
 def _section(section: Section) -> str:
-    limits = {"rows": ROWS, "code": CODE, "name": NAME, "head": HEAD}
+    limits = {"rows": ROWS, "code": CODE, "name": NAME, "head": HEAD, "inputs": INPUTS}
     return _environment().get_template("blocks.html.j2").render(blocks=section.blocks, limits=limits)
 
 
@@ -67,7 +68,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"clean": clean, "cut": cut, "cell": _as_cell}
-    environment.globals |= {"chart": plots.chart, "span": plots.span}
+    environment.globals |= {"chart": plots.chart, "span": plots.span, "diagram": plots.diagram, "chance": chance}
     environment.globals |= {"look": _look, "first": _first, "shade": shade, "deep": DEEP}
     return environment
 
@@ -83,6 +84,11 @@ def cut(text: str, most: int) -> str:
         return text
     half = (most - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def chance(probability: float) -> str:
+    """A probability beside others: as many digits as they have."""
+    return f"{probability:.4f}" if probability >= 5e-5 else "<0.0001"
 
 
 def _as_cell(cell: Cell | str) -> Cell:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ft.core.report.answered import Mistake
 from ft.core.report.gates import GateResult
 from ft.core.report.model import RunReport
-from ft.core.report.page import Block, Bullets, Cell, Chart, Code, Facts, Page, Table, Verdict, Words
+from ft.core.report.page import Block, Bullets, Cell, Chart, Code, Diagram, Facts, Gallery, Page, Table, Verdict, Words
 from ft.core.report.sections import gate_table as gate_blocks
 from ft.core.report.sections import page
-from ft.core.report.text import block, code, escape, table
+from ft.core.report.text import block, code, escape, number, table
+
+SAID = 100  # characters
 
 
 def render(report: RunReport) -> str:
@@ -47,7 +50,7 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _blocks(blocks: Sequence[Block]) -> str:
-    return "\n\n".join(_block(each) for each in blocks if not isinstance(each, Chart))
+    return "\n\n".join(_block(each) for each in blocks if not isinstance(each, Chart | Diagram))
 
 
 def _block(each: Block) -> str:
@@ -64,8 +67,30 @@ def _block(each: Block) -> str:
         case Table():
             rows = [[_cell(cell) for cell in row] for row in each.rows]
             return table([escape(head) for head in each.head], rows, right=each.right)
-        case Chart():
+        case Gallery(title, mistakes):
+            return f"{escape(title)}\n\n{_gallery(mistakes)}"
+        case Chart() | Diagram():
             return ""
+
+
+def _gallery(mistakes: Sequence[Mistake]) -> str:
+    head = ["example", "true class", "answered", "with", "true class had", "loss"]
+    rows = [
+        [each.name, each.true, each.answered, number(each.probability), number(each.own), number(each.loss)]
+        for each in mistakes
+    ]
+    if any(shown.words for each in mistakes for shown in each.shown):
+        head = [*head, "what it says"]
+        rows = [[*row, _said(each)] for row, each in zip(rows, mistakes, strict=True)]
+    return table(head, [[escape(cell) for cell in row] for row in rows], right=(3, 4, 5))
+
+
+def _said(mistake: Mistake) -> str:
+    """The words of an example, short enough for a table that is read in a terminal."""
+    several = len(mistake.shown) > 1
+    spoken = [shown for shown in mistake.shown if shown.words]
+    words = "; ".join(f"{shown.name} {shown.words}" if several else shown.words for shown in spoken)
+    return words if len(words) <= SAID else f"{words[: SAID - 1]}…"
 
 
 def _cell(cell: Cell | str) -> str:

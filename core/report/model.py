@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ft.core.metrics.scores import Scores, SliceScores
+from ft.core.report.answered import Answered
 from ft.core.report.gates import GateResult
 
 ScoresBySplit = Mapping[str, Mapping[str, Scores]]  # split -> output -> scores
@@ -51,9 +52,11 @@ class RunReport:
     loss_weights: output -> the weight of its loss in the end, where the weights were learned.
     units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
         did not move: how many, of how many values, and the SHA-256. choices: how it was computed, a sentence each.
-    seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
+    seconds: wall-clock time; epoch_seconds: of each epoch. data: one line; data_notes: what was missing, unknown, cut
+        or skipped, a sentence each.
     slices: parts of the split, judged on their own.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
+    answered: output -> what the answers to every example of the split say more, of a category.
     notes: sentences that a reader must not miss.
     """
 
@@ -76,6 +79,7 @@ class RunReport:
     frozen: Mapping[str, Any] | None = None
     choices: Sequence[str] = ()
     seconds: float | None = None
+    epoch_seconds: Sequence[float] = ()
     device: str = ""
     precision: str = ""
     data: str = ""
@@ -85,6 +89,7 @@ class RunReport:
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    answered: Mapping[str, Answered] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property

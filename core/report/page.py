@@ -1,7 +1,7 @@
 """What a report shows, before it is Markdown or HTML: sections of blocks of plain text, with what a picture needs.
 
-Nothing here is escaped; whoever renders a block does that. A block that only draws (Chart) has no words of its own:
-the table beside it says the same.
+Nothing here is escaped; whoever renders a block does that. A block that only draws (Chart, Diagram) has no
+words of its own: the table beside it says the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ft.core.metrics.scores import Interval
+from ft.core.report.answered import Mistake
 
 Tone = Literal["", "good", "bad"]
 
@@ -111,7 +112,37 @@ class Chart:
     level: tuple[str, float] | None = None
 
 
-Block = Words | Bullets | Facts | Code | Table | Chart
+@dataclass(frozen=True)
+class Bin:
+    """Answers of like confidence, low..high: how many, their mean confidence, the share of right ones, its interval."""
+
+    low: float
+    high: float
+    examples: int
+    confidence: float
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Confidence against accuracy; on the diagonal probabilities mean what they say."""
+
+    kind: ClassVar[str] = "diagram"
+    title: str
+    bins: Sequence[Bin]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Examples as tiles, with what they looked like."""
+
+    kind: ClassVar[str] = "gallery"
+    title: str
+    mistakes: Sequence[Mistake]
+
+
+Block = Words | Bullets | Facts | Code | Table | Chart | Diagram | Gallery
 
 
 @dataclass(frozen=True)

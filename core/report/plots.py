@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from ft.core.report.page import Chart, Line, Span, Tone
+from ft.core.report.page import Chart, Diagram, Line, Span, Tone
 from ft.core.report.svg import Scale, label, path, tag
 from ft.core.report.text import number
 
@@ -125,6 +125,38 @@ def _told(drawn: Chart, lines: Sequence[tuple[Line, Points]]) -> str:
     """The picture in a sentence."""
     ways = [f"{line.name} from {number(points[0][1])} to {number(points[-1][1])}" for line, points in lines if points]
     return f"{drawn.title} by {drawn.across}: {', '.join(ways)}"
+
+
+PLOT, COUNTS = 300, 46  # heights of a diagram, and below it of how many answers each bin has
+
+
+def diagram(drawn: Diagram) -> Markup:
+    """Each bin as a dot on its interval, beside the diagonal where probabilities mean what they say; counts below."""
+    across, up = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1, PLOT - BOTTOM, 8)
+    parts: list[Markup] = [tag("title", _diagram_told(drawn)), *_grid(up)]
+    parts.append(tag("line", x1=across(0), y1=up(0), x2=across(1), y2=up(1), class_="level"))
+    placed = [(across(each.confidence), up(each.accuracy)) for each in drawn.bins]
+    parts.append(tag("path", d=path(placed), class_="line main thin"))
+    for each, (x, y) in zip(drawn.bins, placed, strict=True):
+        hint = tag("title", f"confidence {number(each.confidence)}, right {number(each.accuracy)} of {each.examples:,}")
+        parts.append(tag("line", x1=x, x2=x, y1=up(each.interval[0]), y2=up(each.interval[1]), class_="reach"))
+        parts.append(tag("circle", hint, cx=x, cy=y, r=4, class_="dot main"))
+    floor, most = PLOT + COUNTS - BOTTOM, max(each.examples for each in drawn.bins)
+    for each in drawn.bins:
+        height = max(1.0, (COUNTS - 10) * each.examples / most)
+        left, right = across(each.low), across(each.high)
+        parts.append(tag("rect", x=left + 1, width=right - left - 2, y=floor - height, height=height, class_="bar"))
+    names = [tag("text", label(tick), x=across(tick), y=floor + 16, text_anchor="middle") for tick in across.ticks(5)]
+    parts += names
+    parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor, class_="axis"))
+    name = "confidence of the answer; below, how many examples"
+    parts.append(tag("text", name, x=(LEFT + WIDTH - RIGHT) / 2, y=floor + BOTTOM - 2, text_anchor="middle"))
+    return tag("svg", *parts, viewBox=f"0 0 {WIDTH} {PLOT + COUNTS + 2}", role="img", class_="chart")
+
+
+def _diagram_told(drawn: Diagram) -> str:
+    bins = (f"{number(each.accuracy)} right at confidence {number(each.confidence)}" for each in drawn.bins)
+    return f"{drawn.title}: {', '.join(bins)}"
 
 
 SPAN_WIDTH, SPAN_HEIGHT = 150, 18

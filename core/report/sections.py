@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
 from ft.core.metrics.scores import Scores
 from ft.core.report.classes import class_table, confusion
 from ft.core.report.curves import curve
 from ft.core.report.gates import GateResult
 from ft.core.report.learning import frozen_fact, learning_table
+from ft.core.report.mistakes import mistakes, reliability
 from ft.core.report.model import MainMetric, RunReport
 from ft.core.report.page import Block, Bullets, Cell, Code, Facts, Page, Section, Span, Table, Tone, Verdict, Words
 from ft.core.report.slices import slice_table
@@ -185,6 +187,9 @@ def _by_class(report: RunReport) -> Iterator[tuple[str, list[Block]]]:
         yield f"{'Classes' if scores.classes else 'Labels'}{of}", class_table(scores)
         if scores.classes:
             yield f"Confusion{of}", confusion(scores)
+        if output in report.answered:
+            yield f"Reliability{of}", reliability(report.answered[output])
+            yield f"Mistakes{of}", mistakes(report.answered[output])
 
 
 # ---------------------------------------------------------------- the run
@@ -208,5 +213,8 @@ def _run_facts(report: RunReport) -> dict[str, str]:
         facts["frozen"] = frozen_fact(report.frozen)
     if report.seconds is not None:
         facts["time"] = duration(report.seconds)
+    if report.epoch_seconds:
+        epochs = len(report.epoch_seconds)
+        facts["time of an epoch"] = f"{duration(median(report.epoch_seconds))}, the median of {epochs}"
     facts["folder"] = report.run_path
     return {what: fact for what, fact in facts.items() if fact}

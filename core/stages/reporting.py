@@ -13,6 +13,7 @@ from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.models.heads import Head
 from ft.core.report import html, markdown
+from ft.core.report.answered import Answered
 from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult
@@ -26,18 +27,21 @@ class History:
         self.rows: list[HistoryRow] = []
         self.best: Validated | None = None
         self.loss_weights: dict[str, float] = {}  # by output, as the last epoch left them; empty when they are fixed
+        self.epoch_seconds: list[float] = []
         self._losses: list[tuple[float, int]] = []  # mean and number of examples
 
     def state_dict(self) -> dict[str, Any]:
         """What was remembered, the best validation aside: going on evaluates its weights again."""
         rows = [asdict(row) for row in self.rows]
-        return {"rows": rows, "losses": self._losses, "loss_weights": self.loss_weights}
+        remembered = {"rows": rows, "losses": self._losses, "loss_weights": self.loss_weights}
+        return remembered | {"epoch_seconds": self.epoch_seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Remember what another process did."""
         self.rows = [HistoryRow(**row) for row in state["rows"]]
         self._losses = [(mean, count) for mean, count in state["losses"]]
         self.loss_weights = dict(state["loss_weights"])
+        self.epoch_seconds = list(state.get("epoch_seconds", ()))  # younger than the rest
 
     def __call__(self, event: Event) -> None:
         """Remember the event if it says how training goes."""
@@ -51,8 +55,9 @@ class History:
                 self._losses.clear()
                 if event.is_best:
                     self.best = event
-            case EpochEnded(loss_weights=weights) if weights is not None:
-                self.loss_weights = weights
+            case EpochEnded():
+                self.epoch_seconds.append(event.seconds)
+                self.loss_weights = event.loss_weights or self.loss_weights
 
 
 def write_fit_report(
@@ -87,6 +92,7 @@ def write_fit_report(
         frozen=result.frozen,
         choices=result.choices,
         seconds=result.seconds,
+        epoch_seconds=history.epoch_seconds,
         device=result.device,
         precision=result.precision,
         data=data,
@@ -106,7 +112,12 @@ def write_fit_report(
 
 
 def write_eval_report(
-    run: RunFolder, result: EvalResult, settings: str, heads: Mapping[str, Head], options: Options
+    run: RunFolder,
+    result: EvalResult,
+    settings: str,
+    heads: Mapping[str, Head],
+    options: Options,
+    answered: Mapping[str, Answered] | None = None,
 ) -> None:
     """Write `report-SPLIT.md` and `report-SPLIT.html` after a run was judged."""
     report = RunReport(
@@ -127,6 +138,7 @@ def write_eval_report(
         settings=settings,
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},
+        answered=answered or {},
     )
     _write(run, f"report-{result.split}", report)
 

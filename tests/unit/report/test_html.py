@@ -13,8 +13,10 @@ import pytest
 
 from ft.core.metrics.scores import ClassScores, Scores
 from ft.core.report import html, markdown
+from ft.core.report.answered import Answered, Mistake, Reliability
 from ft.core.report.gates import Gates, check_gates
 from ft.core.report.model import HistoryRow, MainMetric, RunReport
+from ft.core.report.showing import Shown
 
 EVIL = "<script>alert('x')</script>"
 
@@ -257,3 +259,46 @@ def test_nothing_evaluated_and_nan_are_defined() -> None:
     text = html.render(of)
     assert "NaN" in Read(text).text
     assert "nan" not in "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+
+
+def mistaken(name: str, words: str = "", picture: str = "") -> Mistake:
+    return Mistake(name, "cat", EVIL, 0.9, 0.00001, 11.5, (Shown("picture", picture, words),))
+
+
+ANSWERED = Answered(
+    count=100,
+    wrong=7,
+    reliability=Reliability((0,) * 13 + (40, 60), (0.0,) * 13 + (36.0, 59.0), (0,) * 13 + (30, 58), 0.07),
+    largest_loss=[mistaken("a.png", picture="data:image/png;base64,AAAA")],
+    surest=[mistaken(EVIL, words=EVIL)],
+)
+
+
+def test_mistakes_and_reliability_are_told_in_both_reports() -> None:
+    of = report(["cat", EVIL], answered={"animal": ANSWERED})
+    page, text = Read(html.render(of)), markdown.render(of).replace("\\", "")
+    sentence = "The mean confidence of the answers is 0.9500 and 0.8800 of them are right: over-confident by 0.0700."
+    for words in (
+        sentence,
+        "7 of 100 answers are wrong.",
+        "The largest losses",
+        "Wrong, and given with the most",
+        EVIL,
+    ):
+        assert words in page.text
+        assert words in text
+    assert "script" not in {tag for tag, _ in page.tags}
+    [picture] = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert (picture["src"], picture["alt"]) == ("data:image/png;base64,AAAA", "picture of a.png")
+    assert "<0.0001" in page.text
+    assert "| 0.87 to 0.93 |       40 | 0.9000 | 0.7500 |" in text
+
+
+def test_the_diagram_has_a_dot_for_each_bin_that_has_answers() -> None:
+    text = html.render(report(["cat", "dog"], answered={"animal": ANSWERED}))
+    [drawing] = [each for each in re.findall(r"<svg.*?</svg>", text, re.DOTALL) if "confidence of the answer" in each]
+    dots = [each for each in ElementTree.fromstring(drawing).iter() if each.get("class") == "dot main"]
+    assert len(dots) == 2
+    (first, second) = ((float(each.get("cx") or 0), float(each.get("cy") or 0)) for each in dots)
+    assert first[0] < second[0]
+    assert first[1] > second[1]
