@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from ft.core.report import plots
 from ft.core.report.model import RunReport
-from ft.core.report.page import Cell, Page, Section, Table
+from ft.core.report.page import Cell, Gallery, Page, Section, Table
 from ft.core.report.sections import page
 
 LIMIT = 1_500_000  # bytes
@@ -69,7 +69,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"clean": clean, "cut": cut, "cell": _as_cell}
     environment.globals |= {"chart": plots.chart, "span": plots.span, "diagram": plots.diagram, "chance": chance}
-    environment.globals |= {"look": _look, "first": _first, "shade": shade, "deep": DEEP}
+    environment.globals |= {"pictured": _pictured, "look": _look, "first": _first, "shade": shade, "deep": DEEP}
     return environment
 
 
@@ -108,6 +108,10 @@ def _look(table: Table) -> str:
         return "matrix upright" if any(len(head) > UPRIGHT for head in table.head) else "matrix"
     has_spans = any(isinstance(cell, Cell) and cell.span for row in table.rows for cell in row)
     return "spans" if has_spans else "plain"
+
+
+def _pictured(gallery: Gallery) -> bool:
+    return any(shown.picture for mistake in gallery.mistakes for shown in mistake.shown)
 
 
 def _first(table: Table) -> int:
