@@ -19,6 +19,7 @@ from ft.cli.commands.layers import layers
 from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
 from ft.cli.commands.profile import profile
+from ft.cli.commands.report import report
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs
 from ft.cli.commands.train import train
@@ -62,6 +63,7 @@ app.command("merge")(merge)
 app.command("layers")(layers)
 app.command("profile")(profile)
 app.command("runs")(runs)
+app.command("report")(report)
 app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)
 app.add_typer(config_app, name="config")

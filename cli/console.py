@@ -24,6 +24,7 @@ from ft.cli import (
     github,
     merge_view,
     profile_view,
+    report_view,
     seeds_views,
     timings_view,
     views,
@@ -35,6 +36,7 @@ from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError
 from ft.core.report import junit
+from ft.core.report.comparison import Comparison
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
 from ft.core.stages.inspect import LayersResult
@@ -133,6 +135,11 @@ class Console:
     def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
         """The table of runs."""
         self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+
+    def compared(self, found: Comparison, written: Sequence[Path]) -> None:
+        """Runs side by side; quiet: the files that were written."""
+        document = documents.report(report_view.document(found, written))
+        self._result(report_view.view(found, written), document, "\n".join(map(str, written)))
 
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""

@@ -85,6 +85,11 @@ def runs(rows: Sequence[RunRow]) -> dict[str, Any]:
     return _document("runs", {"runs": [{"path": row.path, **asdict(row.status)} for row in rows]})
 
 
+def report(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `ft report`."""
+    return _document("report", values)
+
+
 def merged(result: Merged) -> dict[str, Any]:
     """A plain checkpoint made of one with adapters."""
     return _document("merge", asdict(result))

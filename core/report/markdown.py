@@ -35,8 +35,8 @@ def gate_table(gates: Sequence[GateResult]) -> str:
 def _head(content: Page) -> Iterator[str]:
     """A paragraph per output, then the gates in a sentence, then the notes."""
     yield from map(_verdict, content.verdicts)
-    if not content.verdicts:
-        yield "Nothing was evaluated."
+    if not content.verdicts and content.empty:
+        yield content.empty
     if content.gates:
         yield f"**{content.gates}**" if content.tone == "bad" else content.gates
     if content.notes:

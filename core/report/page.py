@@ -93,11 +93,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: y at x; what is not finite is a gap. main: the one that is looked at."""
+    """A line of a chart: y at x; what is not finite is a gap. main: the one that is looked at.
+    series: of several that are all looked at, which; from 1."""
 
     name: str
     points: Sequence[tuple[float, float]]
     main: bool = True
+    series: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Verdict:
 @dataclass(frozen=True)
 class Page:
     """The whole. verdicts: one for each output; none where nothing was evaluated. gates: the sentence on all of them,
-    with its tone. notes: what a reader must not miss.
+    with its tone. notes: what a reader must not miss. empty: what stands in place of verdicts.
     """
 
     name: str
@@ -178,3 +180,4 @@ class Page:
     tone: Tone
     notes: Sequence[str]
     sections: Sequence[Section]
+    empty: str = "Nothing was evaluated."

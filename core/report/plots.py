@@ -87,7 +87,7 @@ def _level(level: tuple[str, float], up: Scale) -> Iterator[Markup]:
 
 
 def _line(line: Line, points: Points, across: Scale, up: Scale) -> Iterator[Markup]:
-    kind = "main" if line.main else "side"
+    kind = f"series-{line.series}" if line.series else "main" if line.main else "side"
     for part in _unbroken(line):
         placed = [(across(x), up(y)) for x, y in part]
         yield tag("path", d=path(placed), class_=f"line {kind}")

@@ -126,11 +126,19 @@ def read_baseline(path: Path) -> Baseline:
     if not packed:
         raise ConfigError(f"baseline {path}: it holds no answers example by example; write it anew with ft eval --out")
     try:
-        values = {name: _unpacked(text, packed["count"]) for name, text in packed["values"].items()}
-        examples = PerExample(str(packed["identity"]), int(packed["count"]), values)
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
-        raise DataError(f"baseline {path}: its answers example by example are damaged ({error})") from error
+        examples = unpacked(packed)
+    except DataError as error:
+        raise DataError(f"baseline {path}: {error}") from error
     return Baseline(str(path), document["metrics"], examples)
+
+
+def unpacked(packed: Mapping[str, Any]) -> PerExample:
+    """What `PerExample.packed` made. Raises DataError where it is damaged."""
+    try:
+        values = {name: _unpacked(text, packed["count"]) for name, text in packed["values"].items()}
+        return PerExample(str(packed["identity"]), int(packed["count"]), values)
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, zlib.error) as error:
+        raise DataError(f"its answers example by example are damaged ({error})") from error
 
 
 def _unpacked(text: str, count: int) -> NDArray[np.float32]:

@@ -18,10 +18,10 @@ class RunRow:
 
 def list_runs(runs_dir: Path, name: str | None = None) -> list[RunRow]:
     """All readable runs, oldest first; name: only those of one experiment."""
-    return [RunRow(run.path, _now(run, status)) for run, status in all_runs(runs_dir) if name in (None, status.name)]
+    return [RunRow(run.path, now(run, status)) for run, status in all_runs(runs_dir) if name in (None, status.name)]
 
 
-def _now(run: RunFolder, status: Status) -> Status:
-    """A killed process could not say so; its lock is free."""
+def now(run: RunFolder, status: Status) -> Status:
+    """What is so now: a killed process could not say so; its lock is free."""
     killed = status.state == "running" and run.lock.is_held() is False
     return replace(status, state="killed") if killed else status

@@ -12,7 +12,7 @@ from ft.core.adapt.loading import LoadReport
 from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.models.heads import Head
-from ft.core.report import html, markdown
+from ft.core.report import html, kept, markdown
 from ft.core.report.answered import Answered
 from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
 from ft.core.stages.options import Options
@@ -108,7 +108,7 @@ def write_fit_report(
         },
         notes=() if best else (_without_best(result),),
     )
-    _write(run, "report", report)
+    write_report(run, "report", report)
 
 
 def write_eval_report(
@@ -140,10 +140,15 @@ def write_eval_report(
         files={"weights": str(result.checkpoint)},
         answered=answered or {},
     )
-    _write(run, f"report-{result.split}", report)
+    answers = result.per_example.packed() if result.per_example else None
+    write_report(run, f"report-{result.split}", report, answers)
 
 
-def _write(run: RunFolder, name: str, report: RunReport) -> None:
+def write_report(run: RunFolder, name: str, report: RunReport, answers: Mapping[str, Any] | None = None) -> None:
+    """NAME.md and NAME.html, and their facts as NAME.json, from which both can be made again. answers: to every
+    example, packed.
+    """
+    run.write(f"{name}.json", kept.to_json(report, answers))
     run.write(f"{name}.md", markdown.render(report))
     run.write(f"{name}.html", html.render(report))
 
