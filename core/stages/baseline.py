@@ -68,12 +68,12 @@ def per_example(
     if names is not None:
         rows = sorted(range(count), key=list(names).__getitem__)
         for row in rows:
-            sha.update(f"{names[row]}\n".encode())
+            sha.update(f"{names[row]}\n".encode(errors="surrogatepass"))
         order = np.array(rows)
     for output, values in sorted(targets.items()):
         wanted = values.cpu().numpy()
         if output in classes:
-            sha.update("\n".join(sorted(classes[output])).encode())
+            sha.update("\n".join(sorted(classes[output])).encode(errors="surrogatepass"))
             wanted = _reordered("answer", wanted, classes[output], sorted(classes[output]))
         sha.update(f"\n{output} {wanted.dtype} {wanted.shape}\n".encode())
         sha.update(np.ascontiguousarray(wanted[order]).tobytes())
