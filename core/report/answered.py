@@ -60,20 +60,23 @@ class Answered:
 
 def look_at(
     logits: Tensor,
+    chosen: Tensor,
     targets: Tensor,
     classes: Sequence[str],
     name_of: Callable[[int], str],
     show: Callable[[Tensor], list[list[Shown]]] | None = None,
 ) -> Answered:
-    """logits: float32 (N, K). targets: int64 (N,). name_of: a row's. show: what rows looked like, int64 (M,) -> M."""
+    """logits: float32 (N, K). chosen, targets: int64 (N,); chosen is what was answered, by a threshold not always the
+    likeliest class. name_of: a row's. show: what rows looked like, int64 (M,) -> M.
+    """
     logs = logits.log_softmax(1)  # (N, K)
-    best, chosen = logs.max(1)  # (N,)
+    best = logs.gather(1, chosen[:, None]).squeeze(1)  # (N,)
     own = logs.gather(1, targets[:, None]).squeeze(1)  # (N,)
     wrong = chosen != targets
     worst = own.argsort(stable=True)[:MISTAKES]
     mistaken = wrong.nonzero().squeeze(1)
     surest = mistaken[best[mistaken].argsort(descending=True, stable=True)[:MISTAKES]]
-    if set(surest.tolist()) <= set(worst.tolist()):  # of two classes always
+    if set(surest.tolist()) <= set(worst.tolist()):  # of two classes, mostly
         surest = surest[:0]
     rows = torch.cat([worst, surest])
     shown = show(rows) if show is not None else [[] for _ in rows]

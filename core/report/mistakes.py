@@ -43,7 +43,7 @@ def _sentence(found: Reliability, count: int) -> str:
     way = "over" if gap > 0 else "under"
     how = f"{way}-confident by {number(abs(gap))}" if round(gap, 4) else "as sure as it may be"
     return (
-        f"The mean confidence of the answers is {number(said)} and {number(was)} of them are right: {how}. "
+        f"The likeliest class is given {number(said)} on average and right for {number(was)} of the examples: {how}. "
         f"The expected calibration error, over {BINS} bins, is {number(found.ece)}."
     )
 

@@ -31,7 +31,8 @@ def answered(
         if not isinstance(head, CategoryHead):
             continue
         pictures = _Pictures(inputs, examples, rows, room)
-        of = look_at(head.answers(answers.raw), answers.targets, head.classes, pictures.name_of, pictures.show)
+        chosen = head.decode(answers.raw).prediction
+        of = look_at(head.answers(answers.raw), chosen, answers.targets, head.classes, pictures.name_of, pictures.show)
         found[name], room = replace(of, unshown=pictures.unshown), pictures.room
     return found
 

@@ -33,7 +33,7 @@ def softmax(logits: Tensor) -> np.ndarray:
 
 def test_the_largest_losses_and_the_surest_wrong_answers_are_found_and_named() -> None:
     logits, targets = answers(500, 5)
-    found = look_at(logits, targets, list("abcde"), "row {}".format)
+    found = look_at(logits, logits.argmax(1), targets, list("abcde"), "row {}".format)
     shares, rows = softmax(logits), np.arange(500)
     own, chosen = shares[rows, targets.numpy()], shares.argmax(1)
     assert [each.name for each in found.largest_loss] == [f"row {row}" for row in np.argsort(own)[:MISTAKES]]
@@ -51,7 +51,7 @@ def test_the_largest_losses_and_the_surest_wrong_answers_are_found_and_named() -
 
 def test_reliability_counts_each_bin_as_a_loop_would() -> None:
     logits, targets = answers(400, 3)
-    found = look_at(logits, targets, list("abc"), str).reliability
+    found = look_at(logits, logits.argmax(1), targets, list("abc"), str).reliability
     shares = softmax(logits)
     gap = 0.0
     for place in range(15):
@@ -65,17 +65,28 @@ def test_reliability_counts_each_bin_as_a_loop_would() -> None:
 
 def test_of_two_classes_the_same_list_is_not_shown_twice() -> None:
     logits, targets = answers(100, 2)
-    assert look_at(logits, targets, ["no", "yes"], str).surest == []
+    assert look_at(logits, logits.argmax(1), targets, ["no", "yes"], str).surest == []
 
 
 def test_without_a_mistake_the_hardest_examples_are_still_shown() -> None:
     logits = torch.tensor([[9.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
-    found = look_at(logits, torch.tensor([0, 0]), list("abc"), str)
+    found = look_at(logits, logits.argmax(1), torch.tensor([0, 0]), list("abc"), str)
     assert (found.wrong, [each.name for each in found.largest_loss], found.surest) == (0, ["1", "0"], [])
 
 
+def test_what_a_threshold_answered_counts_and_not_the_likeliest_class() -> None:
+    logits = torch.tensor([[0.4, 0.0], [0.3, 0.0], [5.0, 0.0]])
+    chosen, targets = torch.tensor([1, 1, 0]), torch.tensor([1, 0, 0])
+    found = look_at(logits, chosen, targets, ["no", "yes"], str)
+    assert found.wrong == 1
+    named = [(each.name, each.answered) for each in found.largest_loss]
+    assert named == [("0", "yes"), ("1", "yes"), ("2", "no")]
+    assert found.largest_loss[1].probability == pytest.approx(1 / (1 + np.exp(0.3)))
+
+
 def test_equal_losses_keep_the_rows_order_so_that_a_report_is_the_same_twice() -> None:
-    found = look_at(torch.zeros(40, 3), torch.zeros(40, dtype=torch.int64), list("abc"), str)
+    first = torch.zeros(40, dtype=torch.int64)
+    found = look_at(torch.zeros(40, 3), first, first, list("abc"), str)
     assert [each.name for each in found.largest_loss] == [str(row) for row in range(MISTAKES)]
 
 

@@ -277,7 +277,7 @@ ANSWERED = Answered(
 def test_mistakes_and_reliability_are_told_in_both_reports() -> None:
     of = report(["cat", EVIL], answered={"animal": ANSWERED})
     page, text = Read(html.render(of)), markdown.render(of).replace("\\", "")
-    sentence = "The mean confidence of the answers is 0.9500 and 0.8800 of them are right: over-confident by 0.0700."
+    sentence = "is given 0.9500 on average and right for 0.8800 of the examples: over-confident by 0.0700."
     for words in (
         sentence,
         "7 of 100 answers are wrong.",
