@@ -99,7 +99,7 @@ def shade(heat: float) -> float:
     """How much of a cell is its colour, in percent, for a heat of 0..1. The middle is left out: neither dark nor light
     words could be read on it.
     """
-    return 48 * heat / DEEP if heat <= DEEP else 88 + 12 * (heat - DEEP) / (1 - DEEP)
+    return 48 * heat / DEEP if heat <= DEEP else 92 + 8 * (heat - DEEP) / (1 - DEEP)
 
 
 def _look(table: Table) -> str:

@@ -80,17 +80,29 @@ def newest_report(found: Kept) -> RunReport | None:
 
 def side_by_side(found: Sequence[Kept]) -> Comparison:
     """All runs, in the order given."""
-    settings = [dict(_flat(_settings(each.run))) for each in found]
-    keys = dict.fromkeys(key for each in settings for key in each if _concerns(key, found))
-    differing = {
-        key: [each.get(key, "") for each in settings] for key in keys if len({each.get(key) for each in settings}) > 1
-    }
+    settings = [_settings(each.run) for each in found]
+    lost = [
+        f"{each.path}/config.yaml: cannot be read, so its settings are not compared"
+        for each, own in zip(found, settings, strict=True)
+        if own is None
+    ]
     return Comparison(
         runs=[_side(each) for each in found],
-        settings=differing,
+        settings=_differing(settings, found),
         differences=[one for index in range(1, len(found)) for one in _differences(found[0], found[index], index)],
-        notes=[note for each in found for note in each.notes],
+        notes=[*lost, *(note for each in found for note in each.notes)],
     )
+
+
+def _differing(settings: Sequence[Mapping[str, str] | None], found: Sequence[Kept]) -> dict[str, list[str]]:
+    """Key -> a value for each run, of those that are not the same in all that could be read."""
+    known = [each for each in settings if each is not None]
+    keys = dict.fromkeys(key for each in known for key in each if _concerns(key, found))
+    return {
+        key: ["?" if each is None else each.get(key, "") for each in settings]
+        for key in keys
+        if len({each.get(key) for each in known}) > 1
+    }
 
 
 def _concerns(key: str, found: Sequence[Kept]) -> bool:
@@ -178,13 +190,13 @@ def _number(value: object) -> float:
 # ---------------------------------------------------------------- what differs
 
 
-def _settings(run: RunFolder) -> Any:
-    """The resolved experiment; nothing where its file is gone or damaged."""
+def _settings(run: RunFolder) -> dict[str, str] | None:
+    """The resolved experiment by dotted names; None where its file is gone or damaged."""
     try:
         node, problems = parse((run.path / "config.yaml").read_text(encoding="utf-8"), "config.yaml")
-    except (OSError, UnicodeDecodeError):
-        return {}
-    return {} if problems else to_plain(node)
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return None
+    return None if problems else dict(_flat(to_plain(node)))
 
 
 def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -302,3 +302,58 @@ def test_the_diagram_has_a_dot_for_each_bin_that_has_answers() -> None:
     (first, second) = ((float(each.get("cx") or 0), float(each.get("cy") or 0)) for each in dots)
     assert first[0] < second[0]
     assert first[1] > second[1]
+
+
+def oklab(colour: str) -> list[float]:
+    """#rrggbb in Oklab (Ottosson 2020), in which the style sheet mixes."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    long = (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b) ** (1 / 3)
+    middle = (0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b) ** (1 / 3)
+    short = (0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b) ** (1 / 3)
+    return [
+        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
+        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
+        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+    ]
+
+
+def luminance_of(lightness: float, a: float, b: float) -> float:
+    """WCAG's relative luminance of an Oklab colour."""
+    long, middle, short = (
+        (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3,
+        (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3,
+        (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3,
+    )
+    red = 4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short
+    green = -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short
+    blue = -0.0041960863 * long - 0.7034186147 * middle + 1.7076147010 * short
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", schemes(), ids=["light", "dark", "print"])
+@pytest.mark.parametrize(("tint", "light"), [("accent", "on-accent"), ("bad", "on-bad")])
+def test_counts_can_be_read_on_every_shade_of_the_matrix(scheme: dict[str, str], tint: str, light: str) -> None:
+    ground, colour = oklab(scheme["wash"]), oklab(scheme[tint])
+    for step in range(101):
+        heat = step / 100
+        share = html.shade(heat) / 100
+        behind = luminance_of(*(share * c + (1 - share) * g for c, g in zip(colour, ground, strict=True)))
+        words = luminance(scheme[light if heat > html.DEEP else "ink"])
+        lighter, darker = max(behind, words), min(behind, words)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, heat
+
+
+@pytest.mark.parametrize("scheme", schemes(), ids=["light", "dark", "print"])
+def test_lines_of_several_runs_stand_out_from_the_page(scheme: dict[str, str]) -> None:
+    for name in ("accent", "bad", "good", "violet", "ochre", "ink", "side"):
+        assert contrast(scheme[name], scheme["paper"]) >= 3  # WCAG 2, graphics
+
+
+def test_no_validation_leaves_the_curve_out_and_says_why() -> None:
+    note = "There was no validation split, so best is the last state."
+    of = report(["cat", "dog"], scores={}, loss={}, history=[], best_step=None, notes=[note])
+    page = Read(html.render(of))
+    assert note in page.text
+    assert "Nothing was evaluated." in page.text
+    assert "Learning curve" not in page.text
