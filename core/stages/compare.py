@@ -101,8 +101,13 @@ def _differing(settings: Sequence[Mapping[str, str] | None], found: Sequence[Kep
     return {
         key: ["?" if each is None else each.get(key, "") for each in settings]
         for key in keys
-        if len({each.get(key) for each in known}) > 1
+        if len({_or_nothing(each.get(key, "")) for each in known}) > 1
     }
+
+
+def _or_nothing(value: str) -> str:
+    """What says as much as a key that is not there is one with it."""
+    return "" if value in ("null", "{}", "[]") else value
 
 
 def _concerns(key: str, found: Sequence[Kept]) -> bool:

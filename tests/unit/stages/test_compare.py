@@ -131,3 +131,8 @@ def test_a_run_is_found_by_its_folder_its_number_and_its_name(tmp_path: Path) ->
         assert find_run(Path(word), tmp_path).path == expected.path
     with pytest.raises(ConfigError, match="y is no run, also not below"):
         find_run(Path("y"), tmp_path)
+
+
+def test_a_setting_that_is_nothing_is_no_difference_from_one_that_is_not_there(tmp_path: Path) -> None:
+    texts = ("data: {source: mnist}\ninputs: null\neval: {min: {}}\n", "data: {source: mnist, root: null}\n")
+    assert compared(*(made(tmp_path, text) for text in texts)).settings == {}
