@@ -21,7 +21,7 @@ from ft.core.report.page import Table as Rows
 def view(found: Comparison, written: Sequence[Path]) -> list[RenderableType]:
     """The runs, their main scores, whether they differ by more than chance, settings that differ; files written."""
     view: list[RenderableType] = [_rows(comparison.run_table(found.runs))]
-    main = {metric for run in found.runs for metric in run.main} | {"loss"}
+    main = {metric for run in found.runs for metric in run.main or _all(run)} | {"loss"}
     for split in splits(found.runs):
         view += [bold(f"{split}"), _rows(_only(comparison.score_table(found.runs, split), main))]
     view += _blocks(comparison.differences(found))
@@ -51,6 +51,11 @@ def _scores(run: comparison.Side) -> dict[str, Any]:
         split: {metric: {"value": value, "interval": ends} for metric, (value, ends) in metrics.items()}
         for split, metrics in run.scores.items()
     }
+
+
+def _all(run: comparison.Side) -> list[str]:
+    """Of a run that has not said yet what speaks for it."""
+    return [metric for metrics in run.scores.values() for metric in metrics]
 
 
 def _only(rows: Rows, metrics: set[str]) -> Rows:

@@ -84,13 +84,18 @@ def side_by_side(found: Sequence[Kept]) -> Comparison:
     lost = [
         f"{each.path}/config.yaml: cannot be read, so its settings are not compared"
         for each, own in zip(found, settings, strict=True)
-        if own is None
+        if own is None and len(found) > 1
+    ]
+    ongoing = [
+        f"{each.path} is {each.status.state}: its val scores are those of its last validation"
+        for each in found
+        if not each.status.metrics and _last_validation(each.run)
     ]
     return Comparison(
         runs=[_side(each) for each in found],
         settings=_differing(settings, found),
         differences=[one for index in range(1, len(found)) for one in _differences(found[0], found[index], index)],
-        notes=[*lost, *(note for each in found for note in each.notes)],
+        notes=[*lost, *ongoing, *(note for each in found for note in each.notes)],
     )
 
 
@@ -125,6 +130,8 @@ def _side(found: Kept) -> Side:
     if status.metrics:
         ends = {name: (low, high) for name, (low, high) in result.get("intervals", {}).items()}
         scores["val"] = _with(status.metrics, ends)
+    elif last := _last_validation(found.run):
+        scores["val"] = _with(last, {})
     for split, metrics in status.evaluations.items():
         report = found.reports.get(f"report-{split}")
         judged = report.scores.get(split, {}) if report else {}
@@ -172,6 +179,13 @@ def _curves(run: RunFolder, main: Sequence[str]) -> dict[str, list[tuple[float, 
             case "epoch":
                 training.append((row["epoch"], _number(row.get("loss"))))
     return validations or ({"training loss": training} if training else {})
+
+
+def _last_validation(run: RunFolder) -> dict[str, float]:
+    """Of a run that has not ended, which has chosen no best yet."""
+    rows = [row for row in _rows(run.path / "metrics.jsonl") if row.get("event") == "validation"]
+    last = rows[-1] if rows else {}
+    return {name: _number(value) for name, value in last.items() if name not in ("event", "step", "epoch")}
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

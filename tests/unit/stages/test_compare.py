@@ -81,6 +81,11 @@ def test_a_run_whose_process_is_gone_is_called_killed(tmp_path: Path) -> None:
     run.lock.release()
     [side] = compared(run).runs
     assert (side.state, side.scores, side.curves) == ("killed", {}, {})
+    rows = ('{"event": "validation", "step": 1, "epoch": 1, "loss": 1.0}', '{"event": "train", "step": 2, "epoch": 2}')
+    run.write("metrics.jsonl", "\n".join(rows))
+    found = compared(run)
+    assert found.runs[0].scores == {"val": {"loss": (1.0, None)}}
+    assert found.notes == [f"{run.path} is killed: its val scores are those of its last validation"]
 
 
 def test_right_and_wrong_answers_are_compared_by_the_exact_test(tmp_path: Path) -> None:
