@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ft.core.report import plots
 from ft.core.report.model import RunReport
 from ft.core.report.page import Cell, Gallery, Page, Section, Table
 from ft.core.report.sections import page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LIMIT = 1_500_000  # bytes
 ROWS = 200  # of a table or list
@@ -60,6 +63,12 @@ def _section(section: Section) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import (
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+    )  # 0.1 s that commands without reports need not pay
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
