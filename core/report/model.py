@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ft.core.metrics.scores import Scores, SliceScores
+from ft.core.metrics.scores import Interval, Scores, SliceScores
 from ft.core.report.answered import Answered
 from ft.core.report.gates import GateResult
 
@@ -54,7 +54,7 @@ class RunReport:
         did not move: how many, of how many values, and the SHA-256. choices: how it was computed, a sentence each.
     seconds: wall-clock time; epoch_seconds: of each epoch. data: one line; data_notes: what was missing, unknown, cut
         or skipped, a sentence each.
-    slices: parts of the split, judged on their own.
+    own: metrics of the user's code, with their intervals. slices: parts of the split, judged on their own.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
     answered: output -> what the answers to every example of the split say more, of a category.
     notes: sentences that a reader must not miss.
@@ -85,6 +85,7 @@ class RunReport:
     data: str = ""
     data_notes: Sequence[str] = ()
     gates: Sequence[GateResult] = ()
+    own: Mapping[str, tuple[float, Interval | None]] = field(default_factory=dict)
     slices: Sequence[SliceScores] = ()
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)

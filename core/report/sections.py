@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from ft.core.metrics.scores import Scores
+from ft.core.metrics.scores import Interval, Scores
 from ft.core.report.classes import class_table, confusion
 from ft.core.report.curves import curve
 from ft.core.report.gates import GateResult
@@ -42,6 +42,7 @@ def page(report: RunReport) -> Page:
 def _sections(report: RunReport) -> Iterator[tuple[str, list[Block]]]:
     yield "Gates", gate_table(report.gates)
     yield from _scores(report)
+    yield "Metrics of your own", _own(report.own)
     yield "Slices", slice_table(report.slices, [report.flat(output) for output in report.main])
     yield from _by_class(report)
     yield "Learning curve", curve(report)
@@ -148,6 +149,12 @@ def _scores(report: RunReport) -> Iterator[tuple[str, list[Block]]]:
     if len(outputs) > 1 and report.loss:
         rows = [[SPLITS[split], number(loss)] for split, loss in report.loss.items()]
         yield "Loss of all outputs", [Table("The loss by split", ["split", "weighted sum"], rows, right=(1,))]
+
+
+def _own(metrics: Mapping[str, tuple[float, Interval | None]]) -> list[Block]:
+    rows = [[name, number(value), interval(ends) if ends else ""] for name, (value, ends) in metrics.items()]
+    head = ["metric", "value", "95 % interval"]
+    return [Table("What code of your own measured", head, rows, right=(1,))] if rows else []
 
 
 def _reading(report: RunReport, output: str) -> list[str]:

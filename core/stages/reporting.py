@@ -11,6 +11,7 @@ from typing import Any
 from ft.core.adapt.loading import LoadReport
 from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
+from ft.core.metrics.scores import Interval
 from ft.core.models.heads import Head
 from ft.core.report import html, kept, markdown
 from ft.core.report.answered import Answered
@@ -139,9 +140,16 @@ def write_eval_report(
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},
         answered=answered or {},
+        own=_own_metrics(result),
     )
     answers = result.per_example.packed() if result.per_example else None
     write_report(run, f"report-{result.split}", report, answers)
+
+
+def _own_metrics(result: EvalResult) -> dict[str, tuple[float, Interval | None]]:
+    built_in = result.evaluation.metrics()
+    own = [name for name in result.metrics if name not in built_in]
+    return {name: (result.metrics[name], result.intervals.get(name)) for name in own}
 
 
 def write_report(run: RunFolder, name: str, report: RunReport, answers: Mapping[str, Any] | None = None) -> None:

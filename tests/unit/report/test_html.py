@@ -186,6 +186,7 @@ def test_both_reports_have_the_same_sections_tables_and_verdict() -> None:
         gates=check_gates(Gates({"accuracy": 0.5, "f1": 0.9}), {"accuracy": 0.9, "f1": 0.8}, {}, {}),
         data_notes=["12 rows lack a name"],
         choices=["fused optimizer"],
+        own={"cost": (1.5, (1.25, 1.75)), "worst": (math.nan, None)},
         parent_scores={"val": {"animal": category(["cat", "dog"], 1)}},
     )
     page, text = Read(html.render(of)), markdown.render(of)
