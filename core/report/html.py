@@ -44,30 +44,28 @@ def render(report: RunReport) -> str:
 def write(content: Page) -> str:
     """Any page as HTML."""
     environment = _environment()
-    fixed = environment.get_template("page.html.j2").render(page=content, sections=[])
+    fixed = clean(environment.get_template("page.html.j2").render(page=content, sections=[]))
     room = LIMIT - len(fixed.encode())
     sections = []
     for index, section in enumerate(content.sections):
         text = _section(section)
-        room -= len(text.encode()) + 2 * len(section.heading.encode()) + 200  # its heading and its line of the contents
+        room -= (
+            len(text.encode()) + 2 * len(clean(section.heading).encode()) + 200
+        )  # its heading and its line of the contents
         body = text if room > 0 else LEFT_OUT
         room = room if room > 0 else room + len(text.encode())
         sections.append((f"part-{index + 1}", section.heading, Markup(body)))
-    return environment.get_template("page.html.j2").render(page=content, sections=sections)
+    return clean(environment.get_template("page.html.j2").render(page=content, sections=sections))
 
 
 def _section(section: Section) -> str:
     limits = {"rows": ROWS, "code": CODE, "name": NAME, "head": HEAD, "inputs": INPUTS}
-    return _environment().get_template("blocks.html.j2").render(blocks=section.blocks, limits=limits)
+    return clean(_environment().get_template("blocks.html.j2").render(blocks=section.blocks, limits=limits))
 
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import (
-        Environment,
-        FileSystemLoader,
-        StrictUndefined,
-    )  # 0.1 s that commands without reports need not pay
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s, for those who write reports alone
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -76,7 +74,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clean": clean, "cut": cut, "cell": _as_cell}
+    environment.filters |= {"cut": cut, "cell": _as_cell}
     environment.globals |= {"chart": plots.chart, "span": plots.span, "diagram": plots.diagram, "chance": chance}
     environment.globals |= {"pictured": _pictured, "look": _look, "first": _first, "shade": shade, "deep": DEEP}
     return environment

@@ -23,7 +23,7 @@ def hand_on(found: Sequence[Kept], compared: Comparison, out: Path | None) -> li
     page = comparison.page(compared) if report is None else sections.page(report)
     text = html.write(page) if out.suffix == ".html" else markdown.write(page)
     try:
-        out.write_text(text, encoding="utf-8")
+        out.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise ResourceError(f"cannot write {out}: {error.strerror or error}") from error
     return [*written, out]

@@ -27,6 +27,13 @@ def test_letters_go_on_after_z() -> None:
     assert [letter(index) for index in (0, 25, 26, 27, 52)] == ["A", "Z", "AA", "AB", "BA"]
 
 
+@pytest.mark.parametrize("path", ["runs/caf\udce9/1", "runs/\x1b[31m/1", "runs/\u202e/1"])
+def test_paths_that_cannot_be_shown_are_replaced_also_in_pictures(path: str) -> None:
+    text = html.write(page(Comparison([side("a"), side(path)])))
+    assert text.encode()
+    assert not set("\udce9\x1b\u202e") & set(text)
+
+
 def test_each_run_has_a_row_and_a_column_and_each_setting_that_differs_its_values() -> None:
     text = told(Comparison([side("runs/pets/1"), side("runs/pets/2")], {"train.lr": ["0.001", "0.01"]}))
     assert "| A   | runs/pets/1 | train | finished |" in text
