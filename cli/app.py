@@ -21,6 +21,7 @@ from ft.cli.commands.layers import layers
 from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
 from ft.cli.commands.profile import profile
+from ft.cli.commands.report import report
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs_app
 from ft.cli.commands.schema import schema
@@ -69,6 +70,7 @@ app.command("explain")(explain)
 app.command("merge")(merge)
 app.command("layers")(layers)
 app.command("profile")(profile)
+app.command("report")(report)
 app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)
 app.command("schema")(schema)

@@ -26,6 +26,7 @@ from ft.cli import (
     github,
     merge_view,
     profile_view,
+    report_view,
     run_views,
     seeds_views,
     timings_view,
@@ -37,6 +38,7 @@ from ft.cli.streams import results
 from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError
+from ft.core.report.comparison import Comparison
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
 from ft.core.stages.deleting import Deletion
@@ -160,6 +162,11 @@ class Console:
     def deletion(self, plan: Deletion, runs_dir: Path) -> None:
         """What would be deleted, or was."""
         self._result(run_views.deletion(plan, runs_dir), documents.deletion(plan), "")
+
+    def compared(self, found: Comparison, written: Sequence[Path]) -> None:
+        """Runs side by side; quiet: the files that were written."""
+        document = documents.report(report_view.document(found, written))
+        self._result(report_view.view(found, written), document, "\n".join(map(str, written)))
 
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""

@@ -106,6 +106,11 @@ def deletion(plan: Deletion) -> dict[str, Any]:
     return _document("runs-delete", {**values, "kept": kept, "leftovers": plan.leftovers, "bytes": plan.bytes})
 
 
+def report(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `ft report`."""
+    return _document("report", values)
+
+
 def merged(result: Merged) -> dict[str, Any]:
     """A plain checkpoint made of one with adapters."""
     return _document("merge", asdict(result))

@@ -31,7 +31,7 @@ def evaluation(result: EvalResult) -> View:
             view.append(_confusion(scores.classes, scores.confusion))
     view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.gates]
     if result.run is not None:
-        view.append(f"  report  {shown(result.run / f'report-{result.split}.md')}")
+        view.append(f"  report  {shown(result.run / f'report-{result.split}.html')}")
     return view
 
 

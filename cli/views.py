@@ -189,7 +189,7 @@ def _after(result: RunResult) -> str:
 
 def _places(result: FitResult) -> View:
     small = [f"  adapter   {shown(result.adapter)}"] if result.adapter else []
-    return [f"  weights   {shown(result.best)}", *small, f"  report    {shown(result.run / 'report.md')}"]
+    return [f"  weights   {shown(result.best)}", *small, f"  report    {shown(result.run / 'report.html')}"]
 
 
 def _next(*commands: str) -> View:

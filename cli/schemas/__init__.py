@@ -35,6 +35,7 @@ DOCUMENTS = {
     "merge": "answers:Merge",
     "layers": "answers:Layers",
     "profile": "looks:Profile",
+    "report": "compared:Report",
     "runs": "listed:Runs",
     "runs-delete": "listed:RunsDelete",
     "data_check": "looks:DataCheck",

@@ -33,8 +33,10 @@ from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
 from ft.core.models.averaged import Averaged
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
+from ft.core.report.answered import Answered
 from ft.core.report.gates import check_drops, check_gates, check_slices
 from ft.core.runtime.timings import phase
+from ft.core.stages.answered import answered
 from ft.core.stages.asked import as_typed
 from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import asked_metrics, check_metrics, gates_of
@@ -133,7 +135,8 @@ def judge(
         seconds = time.perf_counter() - started
         result = _result(subject, rebuilt, settings, data, evidence or Evidence(evaluation), seconds)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
-            _record(subject, result, rebuilt, options)
+            looked = answered(rebuilt.heads, rebuilt.inputs, data.examples[settings.split], recorder)
+            _record(subject, result, rebuilt, options, looked)
         return result
 
 
@@ -264,11 +267,13 @@ def _other_examples(subject: Subject) -> bool:
     return any(path[0] == "data" and path != ("data", "root") for path in subject.loaded.overrides)
 
 
-def _record(subject: Subject, result: EvalResult, rebuilt: Rebuilt, options: Options) -> None:
+def _record(
+    subject: Subject, result: EvalResult, rebuilt: Rebuilt, options: Options, looked: Mapping[str, Answered]
+) -> None:
     """Evaluating a run writes into it."""
     assert subject.run is not None
     status = subject.run.status()
     subject.run.set_status(
         replace(status, evaluations={**status.evaluations, result.split: result.evaluation.metrics()})
     )
-    write_eval_report(subject.run, result, subject.loaded.resolved_yaml(), rebuilt.heads, options)
+    write_eval_report(subject.run, result, subject.loaded.resolved_yaml(), rebuilt.heads, options, looked)

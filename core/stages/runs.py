@@ -109,7 +109,7 @@ class RunFolder:
         target, temporary = self.path / name, None
         try:
             with NamedTemporaryFile(
-                "w", dir=self.path, prefix=f".{name}.", suffix=".tmp", delete=False, encoding="utf-8"
+                "w", dir=self.path, prefix=f".{name}.", suffix=".tmp", delete=False, encoding="utf-8", errors="replace"
             ) as file:
                 temporary = Path(file.name)
                 file.write(text)

@@ -43,6 +43,7 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("eval", "eval", 0, ["eval", "runs/ranking/1"]),
     ("explain", "importance", 0, ["explain", "runs/two/1", "--repeats", "2"]),
     ("explain", "explain", 0, ["explain", "runs/two/1", "new.csv", "--output", "kind"]),
+    ("report", "report", 0, ["report", RUN, "runs/tiny/2", "runs/all/1", "--out", "compared.html"]),
     ("merge", "merge", 0, ["merge", "runs/tiny/2"]),
     ("layers", "layers", 0, ["layers", "runs/tiny/3"]),
     ("profile", "profile", 0, ["profile", "tiny.yaml"]),
