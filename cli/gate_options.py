@@ -49,6 +49,9 @@ Metric = Annotated[
     typer.Option("--metric", metavar="NAME=FILE.py:FUNCTION", help="A metric of your own; :lower behind it, if it is."),
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the gates to this file, as JUnit XML.")]
+Corruptions = Annotated[
+    bool, typer.Option("--corruptions", help="Judge with each corruption of the inputs too, at five severities.")
+]
 
 _EXAMPLES = {
     "--min": "--min accuracy=0.98",

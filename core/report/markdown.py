@@ -12,6 +12,7 @@ from ft.core.report.classes import class_table, confusion
 from ft.core.report.gates import GateResult
 from ft.core.report.learning import frozen_fact, learning_table
 from ft.core.report.model import HistoryRow, MainMetric, RunReport
+from ft.core.report.robustness import robustness_tables
 from ft.core.report.slices import slice_table
 from ft.core.report.text import block, code, duration, escape, interval, number, table
 
@@ -31,6 +32,7 @@ def _sections(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "Gates", gate_table(report.gates)
     yield from _scores(report)
     yield "Slices", slice_table(report.slices, [_flat(report, output) for output in report.main])
+    yield "Robustness", robustness_tables(report.robustness)
     yield from _by_class(report)
     yield "Learning curve", _curve(report)
     yield "What learns", learning_table(report.units)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ft.core.metrics.robustness import Robustness
 from ft.core.metrics.scores import Scores, SliceScores
 from ft.core.report.gates import GateResult
 
@@ -52,7 +53,7 @@ class RunReport:
     units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
         did not move: how many, of how many values, and the SHA-256. choices: how it was computed, a sentence each.
     seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
-    slices: parts of the split, judged on their own.
+    slices: parts of the split, judged on their own. robustness: what corruptions of the inputs cost, if asked for.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
     notes: sentences that a reader must not miss.
     """
@@ -82,6 +83,7 @@ class RunReport:
     data_notes: Sequence[str] = ()
     gates: Sequence[GateResult] = ()
     slices: Sequence[SliceScores] = ()
+    robustness: Robustness | None = None
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
