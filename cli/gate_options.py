@@ -53,6 +53,9 @@ Format = Annotated[
     typer.Option("--format", help="What stdout gets: json is --json; github: annotations and job summary; junit: XML."),
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the gates to this file, as JUnit XML.")]
+Corruptions = Annotated[
+    bool, typer.Option("--corruptions", help="Judge with each corruption of the inputs too, at five severities.")
+]
 
 _EXAMPLES = {
     "--min": "--min accuracy=0.98",

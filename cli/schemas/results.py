@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ft.cli.schemas.corrupted import Corrupted
 from ft.cli.schemas.parts import Count, Document, Intervals, Metrics, Number, Part, Seconds, Split, Stage
 
 
@@ -160,8 +161,9 @@ class Eval(Document):
     examples: Count = Field(description="how many were judged; of a ranking how many users")
     loss: Number = Field(description="the weighted sum over outputs of their mean losses")
     outputs: dict[str, OutputScores]
+    robustness: Corrupted | None = Field(description="what corruptions cost; null where none was asked for")
     slices: list[Slice] = Field(description="parts judged on their own; empty where none was asked for")
-    per_example: PerExample | None = Field(description="null of a ranking and of a smoke test")
+    per_example: PerExample | None = Field(description="null of a smoke test")
     seconds: Seconds = Field(description="wall-clock seconds")
     device: str = Field(description="as cpu, cuda, mps")
     precision: str = Field(description="fp32, bf16 or fp16")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ft.core.metrics.robustness import Robustness
 from ft.core.metrics.scores import Interval, Scores, SliceScores
 from ft.core.report.answered import Answered
 from ft.core.report.gates import GateResult
@@ -55,6 +56,7 @@ class RunReport:
     seconds: wall-clock time; epoch_seconds: of each epoch. data: one line; data_notes: what was missing, unknown, cut
         or skipped, a sentence each.
     own: metrics of the user's code, with their intervals. slices: parts of the split, judged on their own.
+    robustness: what corruptions of the inputs cost, if asked for.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
     answered: output -> what the answers to every example of the split say more, of a category.
     notes: sentences that a reader must not miss.
@@ -87,6 +89,7 @@ class RunReport:
     gates: Sequence[GateResult] = ()
     own: Mapping[str, tuple[float, Interval | None]] = field(default_factory=dict)
     slices: Sequence[SliceScores] = ()
+    robustness: Robustness | None = None
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from ft.core.report.learning import frozen_fact, learning_table
 from ft.core.report.mistakes import mistakes, reliability
 from ft.core.report.model import MainMetric, RunReport
 from ft.core.report.page import Block, Bullets, Cell, Code, Facts, Page, Section, Span, Table, Tone, Verdict, Words
+from ft.core.report.robustness import robustness_blocks
 from ft.core.report.slices import slice_table
 from ft.core.report.text import duration, interval, number
 
@@ -44,6 +45,7 @@ def _sections(report: RunReport) -> Iterator[tuple[str, list[Block]]]:
     yield from _scores(report)
     yield "Metrics of your own", _own(report.own)
     yield "Slices", slice_table(report.slices, [report.flat(output) for output in report.main])
+    yield "Robustness", robustness_blocks(report.robustness)
     yield from _by_class(report)
     yield "Learning curve", curve(report)
     yield "What learns", learning_table(report.units)

@@ -136,6 +136,7 @@ def write_eval_report(
         data_notes=result.data_notes,
         gates=result.gates,
         slices=result.slices,
+        robustness=result.robustness,
         settings=settings,
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},

@@ -38,6 +38,7 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("run", "seeds", 3, ["run", "all.yaml", "--seeds", "2", "eval.min.accuracy=0.999"]),
     ("train", "seeds", 0, ["train", "all.yaml", "--seeds", "2", "--against", "runs/all/seeds-1"]),
     ("eval", "eval", 3, ["eval", "runs/two/1", "--slice", "a=-9,-8", "--per-slice", "kind/accuracy=0.1"]),
+    ("eval", "eval", 0, ["eval", "runs/two/1", "--corruptions"]),
     ("predict", "predict", 0, ["predict", "runs/two/1", "new.csv"]),
     ("predict", "recommend", 0, ["predict", "runs/ranking/1", "--user", "u1", "--top", "3"]),
     ("eval", "eval", 0, ["eval", "runs/ranking/1"]),
