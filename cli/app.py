@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -14,13 +15,16 @@ from ft.cli.commands.config import config_app
 from ft.cli.commands.data import data_app
 from ft.cli.commands.doctor import doctor
 from ft.cli.commands.evaluate import evaluate
+from ft.cli.commands.explain import explain
 from ft.cli.commands.finetune import finetune
 from ft.cli.commands.layers import layers
 from ft.cli.commands.merge import merge
 from ft.cli.commands.predict import predict
 from ft.cli.commands.profile import profile
+from ft.cli.commands.report import report
 from ft.cli.commands.run import run
-from ft.cli.commands.runs import runs
+from ft.cli.commands.runs import runs_app
+from ft.cli.commands.schema import schema
 from ft.cli.commands.train import train
 from ft.cli.commands.verify_resume import verify_resume
 from ft.cli.streams import own_streams
@@ -36,10 +40,14 @@ class Commands(TyperGroup):
             return super().main(args, *rest, **options)
         except SystemExit as end:
             misuse = getattr(end.__context__, "format_message", None)  # the parser's error, told on stderr by now
-            if misuse is not None and "--json" in words:
+            if misuse is not None and {"--json", "--format=json", "--format json"} & {*words, *_pairs(words)}:
                 with own_streams():
                     write_error(misuse(), ExitCode.USAGE)
             raise
+
+
+def _pairs(words: Sequence[str]) -> list[str]:
+    return [f"{option} {value}" for option, value in pairwise(words)]
 
 
 app = typer.Typer(
@@ -58,12 +66,15 @@ app.command("finetune")(finetune)
 app.command("eval")(evaluate)
 app.command("run")(run)
 app.command("predict")(predict)
+app.command("explain")(explain)
 app.command("merge")(merge)
 app.command("layers")(layers)
 app.command("profile")(profile)
-app.command("runs")(runs)
+app.command("report")(report)
 app.command("verify-resume")(verify_resume)
 app.command("doctor")(doctor)
+app.command("schema")(schema)
+app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 

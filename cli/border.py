@@ -23,13 +23,10 @@ from ft.core.errors import (
     ConfigError,
     DataError,
     DivergedError,
-    DivergedSeedsError,
     FtError,
     GateError,
     PreemptedError,
     ResourceError,
-    SpoiledDataError,
-    SpoilingSettingsError,
 )
 from ft.core.runtime.memory import is_out_of_memory
 from ft.core.runtime.signals import Terminated, terminable
@@ -38,8 +35,6 @@ from ft.core.runtime.timings import measured, measuring
 P = ParamSpec("P")
 SCHEMA_VERSION = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# By then the document is out, and says what failed.
-TOLD = (GateError, SpoiledDataError, SpoilingSettingsError, DivergedSeedsError)
 VIEWED = "view size is not compatible with input tensor's size and stride"  # torch's words
 LAYOUT = "call reshape or flatten instead, or set train.speed.memory_format: contiguous"
 # What a name of the user's may hold and a line of ours may not: it would end the line, or command the terminal.
@@ -73,24 +68,31 @@ CODES: dict[type[FtError], ExitCode] = {
 
 
 def bordered(command: Callable[P, None]) -> Callable[P, None]:
-    """A command whose errors end the process with their exit code. Heeds `debug`, `as_json` and `timings`."""
+    """A command whose errors end the process with their exit code. Heeds `debug`, `as_json`, `form` and `timings`;
+    `form="json"` is `as_json`, and beside another form `as_json` is an error.
+    """
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        debug, as_json = bool(kwargs.get("debug")), bool(kwargs.get("as_json"))
+        form = "json" if kwargs.get("as_json") else kwargs.get("form")
+        if form == "json":
+            kwargs["as_json"] = True
         timed = measuring() if kwargs.get("timings") else nullcontext()
         with own_streams(), terminable(), timed:
             try:
+                if kwargs.get("form") not in (None, form):
+                    raise ConfigError(f"--json is --format json, not {kwargs['form']}: choose one of the two")
                 command(*args, **kwargs)
                 results().flush()
             except BaseException as error:
                 message, code, trace = _verdict(error)
-                if trace or debug:
+                if trace or kwargs.get("debug"):
                     traceback.print_exception(error)
-                told = isinstance(error, TOLD)
-                if not (as_json or told) and (seconds := measured()) is not None:
+                told = getattr(results(), "written", False)  # the document is out, and says what failed
+                form = None if told else str(form or "text")
+                if form not in (None, "json") and (seconds := measured()) is not None:
                     sys.stderr.write(f"{timings_view.lines(seconds)}\n")
-                _tell(message, code, as_json=as_json and not told)
+                _tell(message, code, form)
 
     return guarded
 
@@ -124,12 +126,17 @@ def code_of(error: FtError) -> ExitCode:
     return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
 
 
-def _tell(message: str, code: ExitCode, *, as_json: bool) -> NoReturn:
-    """The message on stderr (and as the one JSON document), then the end of the process."""
+def _tell(message: str, code: ExitCode, form: str | None) -> NoReturn:
+    """The message on stderr, and on stdout in the form asked for (None: that is told), then the end of the process."""
     for line in message.removesuffix("\n").split("\n"):
         sys.stderr.write(f"error: {_UNSEEN.sub(_escaped, line)}\n")
-    if as_json:
+    if form == "json":
         write_error(message, code)
+    elif form not in (None, "text"):
+        from ft.cli.formats import failure
+
+        results().write(failure(form, message, int(code)))
+        results().flush()
     raise SystemExit(int(code))
 
 
@@ -141,7 +148,8 @@ def write_error(message: str, code: ExitCode) -> None:
     """The one JSON document of a command that failed."""
     seconds = measured()
     timings = {} if seconds is None else {"timings": seconds}
-    document = {"schema_version": SCHEMA_VERSION, "error": message, "exit_code": int(code), **timings}
+    told = {"kind": "error", "error": message, "exit_code": int(code), **timings}
+    document = {"schema_version": SCHEMA_VERSION, **told}
     results().write(json.dumps(document, indent=2) + "\n")
     results().flush()
 

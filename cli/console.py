@@ -21,9 +21,13 @@ from ft.cli import (
     data_views,
     documents,
     eval_view,
+    explain_view,
+    formats,
     github,
     merge_view,
     profile_view,
+    report_view,
+    run_views,
     seeds_views,
     timings_view,
     views,
@@ -34,11 +38,14 @@ from ft.cli.streams import results
 from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError
-from ft.core.report import junit
+from ft.core.report.comparison import Comparison
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
+from ft.core.stages.deleting import Deletion
+from ft.core.stages.explained import Explanations
+from ft.core.stages.importance import Importance
 from ft.core.stages.inspect import LayersResult
-from ft.core.stages.listing import RunRow
+from ft.core.stages.listing import Listing
 from ft.core.stages.merge import Merged
 from ft.core.stages.notices import Notice
 from ft.core.stages.predict import Predictions
@@ -54,8 +61,10 @@ UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
 class Console:
     """One command's output. A context manager, so a bar never outlives the command."""
 
-    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+    def __init__(self, *, quiet: bool, as_json: bool, form: str | None = None) -> None:
+        """form: of --format, where the command has it; json is `as_json`, too."""
         self._quiet, self._as_json = quiet, as_json
+        self._form = form if form in formats.HERE else None
         self._out = _rich(results())
         self._err = _rich(sys.stderr)
         self._progress = Progress(self._err)
@@ -91,21 +100,27 @@ class Console:
         """A judged checkpoint; quiet: the main metric of each output, in one line."""
         metrics = result.evaluation.metrics()
         main = "  ".join(f"{name}={metrics[name]:.6g}" for name in result.main_metrics)
-        self._result(eval_view.evaluation(result), documents.evaluation(result), main)
-        github.tell(result)
+        form = self._form and formats.evaluation(self._form, result)
+        self._result(eval_view.evaluation(result), documents.evaluation(result), main, form)
+        if self._form != "github":
+            github.tell(result)
 
     def run(self, result: RunResult) -> None:
         """All stages of a file; quiet: the path of the last best weights, which a smoke test does not keep."""
         last = result.fits[-1]
-        self._result(views.run(result), documents.run(result), "" if last.smoke else str(last.best))
-        if result.evaluation is not None and not last.smoke:
+        form = self._form and formats.run(self._form, result)
+        self._result(views.run(result), documents.run(result), "" if last.smoke else str(last.best), form)
+        if result.evaluation is not None and not last.smoke and self._form != "github":
             github.tell(result.evaluation)
 
     def seeds(self, result: SeedsResult) -> None:
         """Several seeds; quiet: the path of each one's last best weights, which a smoke test does not keep."""
         seeds_views.write(result)
-        self._result(seeds_views.view(result), seeds_views.document(result), seeds_views.line(result))
-        if (mean := seeds_views.mean_verdict(result)) is not None:
+        mean, form = seeds_views.mean_verdict(result), None
+        if self._form is not None:
+            form = formats.seeds(self._form, result.seeds, mean)
+        self._result(seeds_views.view(result), seeds_views.document(result), seeds_views.line(result), form)
+        if mean is not None and self._form != "github":
             github.tell(mean)
 
     def predictions(self, result: Predictions, top: int, out: Path | None = None) -> None:
@@ -117,6 +132,16 @@ class Console:
             replaced, rows = out.exists(), write_predictions(out, result)
             view = views.written(out, f"answers for {rows:,} examples", replaced=replaced)
         self._result(view, documents.predictions(result), "")
+
+    def explanations(self, result: Explanations) -> None:
+        """What spoke for each answer."""
+        for note in result.notes:
+            self.notice(Notice("data", note))
+        self._result(explain_view.explanations(result), documents.explanations(result), "")
+
+    def importance(self, result: Importance) -> None:
+        """What each input is worth."""
+        self._result(explain_view.importance(result), documents.importance(result), "")
 
     def recommendations(self, result: Sequence[Recommendations], out: Path | None = None) -> None:
         """A line per item, or all of them in a file."""
@@ -130,9 +155,18 @@ class Console:
         """The table of units."""
         self._result(views.layers(result), documents.layers(result), "")
 
-    def runs(self, rows: list[RunRow], runs_dir: Path) -> None:
+    def runs(self, found: Listing, runs_dir: Path) -> None:
         """The table of runs."""
-        self._result(views.runs(rows, runs_dir), documents.runs(rows), "")
+        self._result(run_views.listing(found, runs_dir), documents.runs(found), "")
+
+    def deletion(self, plan: Deletion, runs_dir: Path) -> None:
+        """What would be deleted, or was."""
+        self._result(run_views.deletion(plan, runs_dir), documents.deletion(plan), "")
+
+    def compared(self, found: Comparison, written: Sequence[Path]) -> None:
+        """Runs side by side; quiet: the files that were written."""
+        document = documents.report(report_view.document(found, written))
+        self._result(report_view.view(found, written), document, "\n".join(map(str, written)))
 
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""
@@ -160,15 +194,17 @@ class Console:
 
     def write_junit(self, path: Path, result: EvalResult) -> None:
         """The gates as JUnit XML. Raises ResourceError when it cannot be written."""
-        judged = f"{result.split} of {result.data}"
-        _write(path, junit.render(f"{result.name} {result.checkpoint}", judged, result.gates, result.seconds))
+        _write(path, formats.junit_text(result))
 
-    def _result(self, view: list[RenderableType], document: dict[str, Any], line: str) -> None:
+    def _result(self, view: list[RenderableType], document: dict[str, Any], line: str, form: str | None = None) -> None:
+        """form: the result in the form asked for, which then is all of stdout."""
         self._progress.stop()
         seconds = measured()
         if self._as_json:
             document |= {} if seconds is None else {"timings": seconds}
             results().write(json.dumps(document, indent=2) + "\n")
+        elif form is not None:
+            results().write(form)
         elif self._quiet:
             results().write(f"{line}\n" if line else "")
         else:

@@ -13,8 +13,11 @@ from typing import Any
 
 from ft.cli.border import SCHEMA_VERSION
 from ft.core.runtime.machine import Extra
+from ft.core.stages.deleting import Deletion
+from ft.core.stages.explained import Explanations
+from ft.core.stages.importance import Importance
 from ft.core.stages.inspect import LayersResult
-from ft.core.stages.listing import RunRow
+from ft.core.stages.listing import Listing
 from ft.core.stages.merge import Merged
 from ft.core.stages.predict import Predictions
 from ft.core.stages.profile import Profile
@@ -72,7 +75,17 @@ def predictions(result: Predictions) -> dict[str, Any]:
 
 def recommendations(result: Sequence[Recommendations]) -> dict[str, Any]:
     """An entry per user, with the items in their order."""
-    return _document("predict", {"recommendations": [asdict(each) for each in result]})
+    return _document("recommend", {"recommendations": [asdict(each) for each in result]})
+
+
+def explanations(result: Explanations) -> dict[str, Any]:
+    """An entry per example, with what each input was to its answer."""
+    return _document("explain", asdict(result))
+
+
+def importance(result: Importance) -> dict[str, Any]:
+    """An entry per output and input: how much worse its main metric is with the input shuffled."""
+    return _document("importance", asdict(result))
 
 
 def layers(result: LayersResult) -> dict[str, Any]:
@@ -80,9 +93,22 @@ def layers(result: LayersResult) -> dict[str, Any]:
     return _document("layers", asdict(result))
 
 
-def runs(rows: Sequence[RunRow]) -> dict[str, Any]:
+def runs(found: Listing) -> dict[str, Any]:
     """An entry per run."""
-    return _document("runs", {"runs": [{"path": row.path, **asdict(row.status)} for row in rows]})
+    rows = [{"path": row.path, **asdict(row.status), "bytes": row.bytes, "columns": row.columns} for row in found.rows]
+    return _document("runs", {"runs": rows, "total": found.total, "unreadable": found.unreadable})
+
+
+def deletion(plan: Deletion) -> dict[str, Any]:
+    """What would be deleted, or was, and what stays."""
+    values = {"deleted": plan.done, "runs": [asdict(run) for run in plan.going]}
+    kept = [asdict(run) for run in plan.staying]
+    return _document("runs-delete", {**values, "kept": kept, "leftovers": plan.leftovers, "bytes": plan.bytes})
+
+
+def report(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `ft report`."""
+    return _document("report", values)
 
 
 def merged(result: Merged) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from ft.cli import robustness_view
 from ft.cli.views import View, bold, reading, shown, table, with_interval
 from ft.core.metrics.scores import ClassScores, Interval
 from ft.core.report.text import duration, number
@@ -29,9 +30,10 @@ def evaluation(result: EvalResult) -> View:
             view.append(_classes(name, scores.per_class))
         if scores.confusion and scores.classes and len(scores.classes) <= WIDEST_CONFUSION:
             view.append(_confusion(scores.classes, scores.confusion))
+    view += robustness_view.view(result.robustness)
     view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.gates]
     if result.run is not None:
-        view.append(f"  report  {shown(result.run / f'report-{result.split}.md')}")
+        view.append(f"  report  {shown(result.run / f'report-{result.split}.html')}")
     return view
 
 

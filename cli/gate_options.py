@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -48,7 +48,14 @@ Metric = Annotated[
     list[str] | None,
     typer.Option("--metric", metavar="NAME=FILE.py:FUNCTION", help="A metric of your own; :lower behind it, if it is."),
 ]
+Format = Annotated[
+    Literal["text", "json", "github", "junit", "markdown"] | None,
+    typer.Option("--format", help="What stdout gets: json is --json; github: annotations and job summary; junit: XML."),
+]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Also write the gates to this file, as JUnit XML.")]
+Corruptions = Annotated[
+    bool, typer.Option("--corruptions", help="Judge with each corruption of the inputs too, at five severities.")
+]
 
 _EXAMPLES = {
     "--min": "--min accuracy=0.98",

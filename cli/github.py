@@ -1,6 +1,7 @@
-"""What GitHub Actions shows of a verdict when it runs the command: an annotation for each failed gate, a job summary.
+"""What GitHub Actions shows of a verdict: an annotation for each failed gate, a job summary.
 
-Elsewhere nothing happens. Annotations go to stderr, where Actions reads them too; stdout belongs to the result.
+Run by Actions, a command tells it by itself, on stderr, where Actions reads annotations too; stdout belongs to the
+result. With --format github they are the result, wherever the command runs.
 """
 
 from __future__ import annotations
@@ -21,36 +22,68 @@ def tell(result: EvalResult) -> None:
     """The gates, where Actions runs this and there are any. A summary that cannot be written is passed over."""
     if os.environ.get("GITHUB_ACTIONS") != "true" or not result.gates:
         return
-    for gate in result.gates:
-        if not gate.passed:
-            sys.stderr.write(f"::error title={_property(f'{result.name}: gate failed')}::{_message(str(gate))}\n")
-    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
-        _append(Path(file), summary(result))
+    sys.stderr.write("".join(f"{line}\n" for line in failures(result)))
+    keep(summary(result))
 
 
-def summary(result: EvalResult) -> str:
-    """Markdown: the verdict, the gates, every metric."""
+def failures(result: EvalResult) -> list[str]:
+    """An annotation for each failed gate."""
+    return [error(f"{result.name}: gate failed", str(gate)) for gate in result.gates if not gate.passed]
+
+
+def error(title: str, text: str) -> str:
+    """An annotation of something that failed."""
+    return f"::error title={_property(title)}::{_message(text)}"
+
+
+def notice(title: str, text: str) -> str:
+    """An annotation of something good to know."""
+    return f"::notice title={_property(title)}::{_message(text)}"
+
+
+def keep(text: str) -> bool:
+    """Add Markdown to the job's summary. False where there is none."""
+    file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if file:
+        _append(Path(file), text)
+    return bool(file)
+
+
+def summary(result: EvalResult, before: EvalResult | None = None) -> str:
+    """Markdown: the verdict, the gates, every metric. before: the trained model beside the fine-tuned one."""
     failed = sum(not gate.passed for gate in result.gates)
     verdict = f"{failed} of {len(result.gates)} gates failed" if failed else "all gates passed"
+    title = f"## {escape(result.name)}: {verdict if result.gates else f'judged on {result.split}'}\n"
     rows = [
-        [escape(name), number(value), interval(result.intervals[name]) if name in result.intervals else ""]
+        [
+            escape(name),
+            *([number(before.metrics[name]) if name in before.metrics else ""] if before else []),
+            number(value),
+            interval(result.intervals[name]) if name in result.intervals else "",
+        ]
         for name, value in result.metrics.items()
     ]
-    scores = table(["metric", result.split, "95 % interval"], rows, right=(1,))
-    return f"## {escape(result.name)}: {verdict}\n\n{gate_table(result.gates)}\n\n{scores}\n"
+    columns = [f"{result.split}, trained", f"{result.split}, fine-tuned"] if before else [result.split]
+    scores = table(["metric", *columns, "95 % interval"], rows, right=range(1, 1 + len(columns)))
+    return "\n".join([title, *([f"{gate_table(result.gates)}\n"] if result.gates else []), f"{scores}\n"])
+
+
+def cut(text: str, room: int = LIMIT) -> str:
+    """As many whole lines as there is room for, in bytes, and then that there are more; empty without any."""
+    content = text.encode()
+    if len(content) <= room:
+        return text
+    kept = content[: max(0, room - len(CUT.encode()))].rpartition(b"\n")[0]
+    return kept.decode() + CUT if kept else ""
 
 
 def _append(file: Path, text: str) -> None:
     try:
         room = LIMIT - (file.stat().st_size if file.exists() else 0)
-        content = text.encode()
-        if len(content) > room:
-            kept = content[: max(0, room - len(CUT.encode()))].rpartition(b"\n")[0]
-            content = kept + CUT.encode() if kept else b""
-        with file.open("ab") as stream:
-            stream.write(content)
-    except OSError as error:
-        sys.stderr.write(f"warning: the job summary was not written: {error.strerror or error}\n")
+        with file.open("a", encoding="utf-8", newline="") as stream:
+            stream.write(cut(text, room))
+    except OSError as problem:
+        sys.stderr.write(f"warning: the job summary was not written: {problem.strerror or problem}\n")
 
 
 def _message(text: str) -> str:

@@ -22,15 +22,18 @@ class Enduring:
     """A text stream that outlives its reader; all else is as in the stream it stands for.
 
     essential: a write that fails for another reason, such as a full disk, raises ResourceError. On a stream that is
-    not essential it goes unheard: no training dies of its progress lines.
+    not essential it goes unheard: no training dies of its progress lines. written: whether something was.
     """
 
     def __init__(self, stream: TextIO, *, essential: bool) -> None:
         self._stream, self._essential = stream, essential
+        self.written = False
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            count = self._stream.write(text)
+            self.written = True
+            return count
         except OSError as error:
             self._give_up(error)
             return len(text)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,15 +16,12 @@ from ft.core.metrics.scores import Interval
 from ft.core.report.text import duration, number
 from ft.core.runtime.machine import Extra
 from ft.core.stages.inspect import LayersResult
-from ft.core.stages.listing import RunRow
 from ft.core.stages.predict import Predictions
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.runs import Status
 from ft.core.stages.verify import Verified
 
 View = list[RenderableType]
-SHORTEST_RUN = 12  # letters of a run's path that a narrow terminal leaves
 
 
 def fit(result: FitResult) -> View:
@@ -131,22 +124,6 @@ def layers(result: LayersResult) -> View:
     return [rows, total, *(f"  {note}" for note in result.notes)]
 
 
-def runs(rows: Sequence[RunRow], runs_dir: Path) -> View:
-    """A line per run."""
-    if not rows:
-        return [f"no runs below {runs_dir}/"]
-    shown_runs = table("run", "stage", "state", "started", "epochs", "scores", right=(4,))
-    shown_runs.padding = (0, 1, 0, 0)  # narrow terminals need every letter
-    for column in shown_runs.columns[1:5]:
-        column.no_wrap = True  # the scores break well, and a run's name can be shortened
-    for row in rows:
-        status = row.status
-        started = datetime.fromtimestamp(status.started).strftime("%Y-%m-%d %H:%M")
-        path = Shortened(shown(row.path))
-        shown_runs.add_row(path, status.stage, status.state, started, str(status.epochs), _scores(status))
-    return [shown_runs]
-
-
 def verified(name: str, results: Sequence[Verified]) -> View:
     """A headline and a verdict for each stage."""
     view: View = []
@@ -201,23 +178,6 @@ def board(run: Path) -> str:
 # ---------------------------------------------------------------- pieces
 
 
-@dataclass(frozen=True)
-class Shortened:
-    """A run's path on one line: as much of its name as there is room for, and always its number."""
-
-    path: str
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        widest = cell_len(self.path)
-        return Measurement(min(widest, SHORTEST_RUN), widest)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        name, slash, number = self.path.rpartition("/")
-        text = Text(name, no_wrap=True)
-        text.truncate(max(1, options.max_width - len(slash + number)), overflow="ellipsis")
-        yield text.append(slash + number)
-
-
 def _after(result: RunResult) -> str:
     """What comes after all stages: judging where none of them did, else asking the model."""
     run = shown(result.fits[-1].run)
@@ -229,7 +189,7 @@ def _after(result: RunResult) -> str:
 
 def _places(result: FitResult) -> View:
     small = [f"  adapter   {shown(result.adapter)}"] if result.adapter else []
-    return [f"  weights   {shown(result.best)}", *small, f"  report    {shown(result.run / 'report.md')}"]
+    return [f"  weights   {shown(result.best)}", *small, f"  report    {shown(result.run / 'report.html')}"]
 
 
 def _next(*commands: str) -> View:
@@ -260,26 +220,6 @@ def _stages(verdicts: Sequence[EvalResult]) -> Table:
         cells = [with_interval(v.metrics[metric], v.intervals.get(metric)) for v in verdicts]
         rows.add_row(metric, *cells)
     return rows
-
-
-def _scores(status: Status) -> str:
-    """`val accuracy 0.98, test 0.97`: the best validation and the evaluations; one metric is named once."""
-    judged = ({"val": status.metrics} if status.metrics else {}) | status.evaluations
-    shown = {split: _headline(metrics, status.main_metrics) for split, metrics in judged.items()}
-    if any("," in headline for headline in shown.values()):
-        return "; ".join(f"{split} {headline}" for split, headline in shown.items())
-    named, told = "", []
-    for split, headline in shown.items():
-        metric, _, value = headline.rpartition(" ")
-        told.append(f"{split} {value if metric == named else headline}")
-        named = metric
-    return ", ".join(told)
-
-
-def _headline(metrics: Mapping[str, float], main: Sequence[str]) -> str:
-    """What speaks for each output, the loss where a run did not say what that is."""
-    names = [name for name in main if name in metrics] or [name for name in ("loss",) if name in metrics]
-    return ", ".join(f"{name} {number(metrics[name])}" for name in names)
 
 
 def with_interval(value: float, ends: Interval | None) -> str:

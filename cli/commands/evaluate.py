@@ -23,6 +23,8 @@ from ft.cli.arguments import (
 from ft.cli.border import bordered
 from ft.cli.gate_options import (
     Baseline,
+    Corruptions,
+    Format,
     GateOn,
     Junit,
     MaxDrop,
@@ -36,6 +38,11 @@ from ft.cli.gate_options import (
 )
 from ft.core.errors import ConfigError, GateError
 from ft.core.runtime.timings import phase
+
+OtherData = Annotated[
+    Path | None,
+    typer.Option("--data", help="Other data: a table, another root folder, or a YAML file with a data section."),
+]
 
 
 @bordered
@@ -51,11 +58,10 @@ def evaluate(
     slices: Slices = None,
     metric: Metric = None,
     junit: Junit = None,
+    form: Format = None,
+    corruptions: Corruptions = False,
     split: Annotated[str | None, typer.Option("--split", help="train, val or test.")] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Other data: a table, another root folder, or a YAML file with a data section."),
-    ] = None,
+    data: OtherData = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON document to this file.")] = None,
     adapter: Adapter = None,
     python: Python = None,
@@ -71,6 +77,7 @@ def evaluate(
     """
     files, settings = split_words(words)
     gates = gate_settings(minimum, maximum, per_class, max_drop, baseline, gate_on, per_slice, slices, metric)
+    gates |= {"corruptions": "all"} if corruptions else {}
     if split not in (None, "train", "val", "test"):
         raise ConfigError(f"--split {split}: there are train, val and test")
     _check_file("--out", out, "eval.json")
@@ -82,7 +89,7 @@ def evaluate(
         from ft.core.stages.options import Options
         from ft.core.stages.subject import is_config, newest, open_subject
 
-    with Console(quiet=quiet, as_json=as_json) as console:
+    with Console(quiet=quiet, as_json=as_json, form=form) as console:
         options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
         path = files[0] if files else newest(runs_dir, ("train", "finetune"), "run")
         if not files:

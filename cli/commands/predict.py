@@ -98,6 +98,11 @@ def _check_question(
         raise ConfigError(f"one kind of question at a time, not {' and '.join(ways)}")
     if seen and not users:
         raise ConfigError("--seen goes with --user")
+    check_files(files)
+
+
+def check_files(files: Sequence[Path]) -> None:
+    """Raises ConfigError for files that are not there."""
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise ConfigError(f"there is no file {', '.join(missing)} (folders: name the files in them, e.g. FOLDER/*)")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ft.cli.arguments import RUNS_DIR, AsJson, Config, Debug, Quiet, Resume, RunsDir, Smoke, Timings, command_line
 from ft.cli.border import bordered
+from ft.cli.gate_options import Format
 from ft.cli.resuming import load_with_resume
 from ft.cli.seeds_options import Against, Seeds, check_seeds, others_of, run_seeds
 from ft.core.errors import ConfigError, GateError
@@ -19,6 +20,7 @@ def run(
     smoke: Smoke = False,
     seeds: Seeds = None,
     against: Against = None,
+    form: Format = None,
     runs_dir: RunsDir = RUNS_DIR,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -29,6 +31,8 @@ def run(
 
     Its sections train, finetune and eval are its stages. Exit code 3 when a gate of eval fails.
     """
+    if smoke and form in ("github", "junit", "markdown"):
+        raise ConfigError(f"--format {form} tells a verdict, and two batches (--smoke) have none; json tells what ran")
     loaded, goal = load_with_resume(words, resume=resume, smoke=smoke)
     if isinstance(goal, Path):
         raise ConfigError(f"--resume {goal}: ft run goes on with a file's newest runs; ft train --resume names a run")
@@ -42,7 +46,7 @@ def run(
         from ft.core.stages.options import Options
         from ft.core.stages.seeds import Several
 
-    with Console(quiet=quiet, as_json=as_json) as console:
+    with Console(quiet=quiet, as_json=as_json, form=form) as console:
         others = others_of(against)
         options = Options(
             runs_dir, resume=goal, on_event=console.event, on_notice=console.notice, command=command_line()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Literal
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,10 @@ CROP, FLIP, AFFINE, ERASE, RESIZED_CROP, JITTER, TRANSFORMS = range(
 )  # streams: one switched on or off leaves the others alone
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow and torchvision have it
 ASPECTS = (0.3, 1 / 0.3)  # of erased rectangles, height to width, as in the paper
+LEVELS = 1 << 16  # of a number made of 16 bits
+
+
+Change: TypeAlias = "Callable[[Tensor, Draws], Tensor]"  # of a batch in the form that is kept, to the same form
 
 
 class Draws:
@@ -55,15 +61,46 @@ class Draws:
         seeds: list[int] = bits.bitwise_and_((1 << 63) - 1).tolist()
         return seeds
 
-    def noise(self, stream: int, k: int) -> Tensor:
-        """float32 (B, k), white, uniform with mean 0 and deviation 1: four numbers of 16 bits from each hash.
+    def apart(self, key: int) -> Draws:
+        """Others of the same examples: independent for each key."""
+        others = copy.copy(self)
+        others._keys = hashing.keyed(self._keys, key)
+        return others
 
-        A stream serves `uniform` or `noise`, not both.
+    def noise(self, stream: int, k: int) -> Tensor:
+        """float32 (B, k), white, uniform with mean 0 and deviation 1, in 65,536 steps.
+
+        A stream serves `uniform`, `each` or one of `noise`, `levels` and `normal`.
         """
+        return (self.levels(stream, k).float() + (0.5 - LEVELS / 2)) * (math.sqrt(12) / LEVELS)
+
+    def levels(self, stream: int, k: int) -> Tensor:
+        """int32 (B, k), each of 0..65535 as likely: four from each hash."""
         counters = torch.arange(1, -(-k // 4) + 1) + (stream << 32)
         bits = hashing.scramble(self._keys[:, None] + counters * hashing.GOLDEN)  # (B, k / 4)
         levels = bits.view(torch.int16)[:, :k].to(self._device, non_blocking=True)  # (B, k)
-        return (levels.float() + 0.5) * (math.sqrt(12) / 65536)
+        return levels.int() + LEVELS // 2
+
+    def normal(self, stream: int, k: int) -> Tensor:
+        """float32 (B, k), white, normal with mean 0 and deviation 1, in 65,536 steps, each as likely: cut at 4.3."""
+        return _normal_quantiles(torch.device(self._device))[self.levels(stream, k)]
+
+    def each(self, stream: int, counts: Tensor) -> Tensor:
+        """So many numbers of each example, one after another: float32 (S,) in [0, 1), on the CPU. counts: (B,)."""
+        first = counts.cumsum(0) - counts
+        places = torch.arange(int(counts.sum())) - first.repeat_interleave(counts)  # within the example
+        keys = self._keys.repeat_interleave(counts)
+        bits = hashing.scramble(keys + (places + 1 + (stream << 32)) * hashing.GOLDEN)
+        return ((bits >> 40) & 0xFFFFFF).float() * 2.0**-24
+
+
+@lru_cache(maxsize=8)
+def _normal_quantiles(device: torch.device) -> Tensor:
+    """float32 (65536,), made once for each device."""
+    with torch.inference_mode(False):
+        ranks = (torch.arange(LEVELS, dtype=torch.float64) + 0.5) / LEVELS
+        quantiles: Tensor = torch.special.ndtri(ranks)
+        return quantiles.float().to(device)
 
 
 def augment(pictures: Tensor, draws: Draws, settings: ImageAugment, white: float = 255.0) -> Tensor:

@@ -90,7 +90,7 @@ class Loader:
         self._classes = classes
         self.views, self.memory_format, self.rank, self.world_size = views, memory_format, rank, world_size
         self._lengths = None if in_order else _lengths(examples.inputs)
-        self._draws = augment and any(getattr(column, "augment", None) is not None for column in columns.values())
+        self._draws = augment and any(_changes(column) for column in columns.values())
         self._home = _choose_home(examples, device)
         fixed: dict[str, Tensor] = {}
         self._tensors: dict[str, Tensor] = {}
@@ -216,6 +216,10 @@ class Loader:
 
     def _arrange(self, prepared: Tensor) -> Tensor:
         return prepared.contiguous(memory_format=self.memory_format) if prepared.ndim == 4 else prepared
+
+
+def _changes(column: Column) -> bool:
+    return any(getattr(column, change, None) is not None for change in ("augment", "corrupt"))
 
 
 def _lengths(inputs: Mapping[str, Stored]) -> Tensor | None:

@@ -8,7 +8,7 @@ Rows that nobody has labelled are unlabelled.py's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,6 +29,7 @@ from ft.core.data.history import choice_order, with_histories
 from ft.core.data.leaks import leak_notes
 from ft.core.data.loader import Examples
 from ft.core.data.outline import settle_columns
+from ft.core.data.positions import with_names
 from ft.core.data.ranking import ranking_notes
 from ft.core.data.splits import split_names
 from ft.core.data.stored import Stored
@@ -134,16 +135,18 @@ def prepare_with(
     *,
     only: set[str] | None = None,
     beside: Collection[str] = (),
+    classes: Mapping[str, Sequence[str]] | None = None,
 ) -> Data:
     """Load and encode with columns that a checkpoint brings. settings: of each of them, by name.
 
     only: the splits to encode; one that there is not is left out. Cut splits come out as they did in training.
     beside: further columns of the data.
+    classes: what integers of an output stand for in these data, where that is another list than the checkpoint's.
     A picture source's own two columns stand for the checkpoint's only input and only output, whatever their names.
     Raises DataError when a class is not among the checkpoint's, ConfigError when a column is not there.
     """
     gathered = gather(data, {name: settings[name] for name in (*inputs, *outputs)}, only, beside)
-    dataset = gathered.dataset
+    dataset = with_names(gathered.dataset, classes or {})
     read = {name: column for name, column in outputs.items() if not isinstance(column, Catalog)}
     examples = _encode(dataset, inputs, read, only, {})
     examples = with_histories(examples, inputs, _catalog(outputs), _orders(gathered, examples))

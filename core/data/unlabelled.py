@@ -8,13 +8,14 @@ such row is marked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from ft.core.config.schema import AudioInput, DataSection, ImageInput, InputColumn
+from ft.core.data.cells import Cells
 from ft.core.data.columns import Column
 from ft.core.data.gather import PROBES, gather_files
 from ft.core.data.loader import Examples
@@ -27,6 +28,7 @@ ASKED = "predict"  # what the one split is called
 class Unlabelled:
     """examples: the rows that can be answered. names: of all rows. places: int64, of the examples among all rows.
     skipped: why the other rows were left out, by place. notes: what was missing, unknown, empty, cut or left out.
+    cells: the values of the examples as they were given, by input.
     """
 
     examples: Examples
@@ -34,6 +36,7 @@ class Unlabelled:
     places: np.ndarray
     skipped: Mapping[int, str]
     notes: tuple[str, ...]
+    cells: Mapping[str, Cells] = field(default_factory=dict)
 
 
 def read_rows(
@@ -70,9 +73,11 @@ def encode_rows(dataset: Dataset, inputs: Mapping[str, Column], settings: Mappin
     places = np.setdiff1d(np.arange(len(table)), list(skipped)).astype(np.int64)
     names = table.names or [f"row {row}" for row in range(1, len(table) + 1)]
     kept = replace(dataset, splits={ASKED: table.take(places) if skipped else table})
-    stored = {name: column.encode(kept.values(ASKED, name)) for name, column in inputs.items()}
+    given = {name: kept.values(ASKED, name) for name in inputs}
+    stored = {name: column.encode(given[name]) for name, column in inputs.items()}
     examples = Examples(stored, {}, [names[place] for place in places.tolist()], len(places))
-    return Unlabelled(examples, names, places, skipped, tuple(dataset.notes))
+    cells = {name: values.array for name, values in given.items()}
+    return Unlabelled(examples, names, places, skipped, tuple(dataset.notes), cells)
 
 
 def _unreadable(dataset: Dataset, name: str, settings: ImageInput | AudioInput) -> dict[int, str]:

@@ -64,12 +64,6 @@ def by_example(
     return squared.double().numpy(), gaps.numpy()
 
 
-def reliability(sums: dict[str, Tensor]) -> list[tuple[int, float, float]]:
-    """Of each bin that holds examples: how many, their mean confidence, the share that was right."""
-    rows = sums["bins"].cpu().double().T.tolist()
-    return [(round(count), sure / count, right / count) for count, sure, right in rows if count]
-
-
 def _bins(confidence: Tensor) -> Tensor:
     """(B,) in 0..1 -> int64 (B,)."""
     return (confidence * BINS).ceil().sub(1).nan_to_num(0).clamp(0, BINS - 1).long()

@@ -1,22 +1,22 @@
-"""What of a network learned, as Markdown: a table of its layers, and the proof that the frozen ones did not move."""
+"""What of a network learned: a table of its layers, and the proof that the frozen ones did not move."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft.core.report.text import escape, table
+from ft.core.report.page import Block, Table
 
 
-def learning_table(units: Sequence[Mapping[str, Any]]) -> str:
+def learning_table(units: Sequence[Mapping[str, Any]]) -> list[Block]:
     """A row for each layer; empty where all layers learn alike, which is nothing to tell."""
     alike = {(tuple(unit["rates"]), tuple(unit["from_epochs"])) for unit in units if unit["parameters"]}
     if len(alike) < 2 and all(unit["trainable"] == unit["parameters"] for unit in units):
-        return ""
+        return []
     rows = [
         [
             str(unit["index"]),
-            escape(unit["name"]),
+            unit["name"],
             f"{unit['parameters']:,}",
             f"{unit['trainable']:,}" if unit["trainable"] else "-",
             " and ".join(f"{rate:.3g}" for rate in unit["rates"]),
@@ -24,7 +24,8 @@ def learning_table(units: Sequence[Mapping[str, Any]]) -> str:
         ]
         for unit in units
     ]
-    return table(["", "layer", "values", "learn", "rate", "from epoch"], rows, right=(0, 2, 3))
+    head = ["", "layer", "values", "learn", "rate", "from epoch"]
+    return [Table("How much of each layer learns", head, rows, right=(0, 2, 3))]
 
 
 def frozen_fact(frozen: Mapping[str, Any]) -> str:

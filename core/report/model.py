@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ft.core.metrics.scores import Scores, SliceScores
+from ft.core.metrics.robustness import Robustness
+from ft.core.metrics.scores import Interval, Scores, SliceScores
+from ft.core.report.answered import Answered
 from ft.core.report.gates import GateResult
 
 ScoresBySplit = Mapping[str, Mapping[str, Scores]]  # split -> output -> scores
@@ -51,9 +53,12 @@ class RunReport:
     loss_weights: output -> the weight of its loss in the end, where the weights were learned.
     units: of each layer, how much learns, at which rates, from which epochs on. frozen: the proof that frozen tensors
         did not move: how many, of how many values, and the SHA-256. choices: how it was computed, a sentence each.
-    seconds: wall-clock time. data: one line; data_notes: what was missing, unknown, cut or skipped, a sentence each.
-    slices: parts of the split, judged on their own.
+    seconds: wall-clock time; epoch_seconds: of each epoch. data: one line; data_notes: what was missing, unknown, cut
+        or skipped, a sentence each.
+    own: metrics of the user's code, with their intervals. slices: parts of the split, judged on their own.
+    robustness: what corruptions of the inputs cost, if asked for.
     settings: the resolved experiment as YAML. environment: fact -> value. files: what -> path.
+    answered: output -> what the answers to every example of the split say more, of a category.
     notes: sentences that a reader must not miss.
     """
 
@@ -76,18 +81,27 @@ class RunReport:
     frozen: Mapping[str, Any] | None = None
     choices: Sequence[str] = ()
     seconds: float | None = None
+    epoch_seconds: Sequence[float] = ()
     device: str = ""
     precision: str = ""
     data: str = ""
     data_notes: Sequence[str] = ()
     gates: Sequence[GateResult] = ()
+    own: Mapping[str, tuple[float, Interval | None]] = field(default_factory=dict)
     slices: Sequence[SliceScores] = ()
+    robustness: Robustness | None = None
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    answered: Mapping[str, Answered] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property
     def split(self) -> str | None:
         """The split that the verdict is about: test where it was judged, else validation, else training."""
         return next((split for split in ("test", "val", "train") if split in self.scores), None)
+
+    def flat(self, output: str) -> str:
+        """The main metric of `output` under the name that settings use."""
+        name = self.main[output].name
+        return name if len(self.main) == 1 else f"{output}/{name}"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from ft.core.metrics.student import Difference, Spread
 from ft.core.report.gates import GateResult
-from ft.core.report.markdown import SPLITS, gate_table
+from ft.core.report.markdown import gate_table
+from ft.core.report.sections import SPLITS
 from ft.core.report.text import block, code, duration, escape, interval, number, table
 
 SPREAD_HEAD = ("mean", "sd", "min", "max", "95 % interval")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ft.core.metrics.scores import SliceScores
-from ft.core.report.text import escape, interval, number, table
+from ft.core.report.page import Block, Table
+from ft.core.report.text import interval, number
 
 
-def slice_table(slices: Sequence[SliceScores], metrics: Sequence[str]) -> str:
+def slice_table(slices: Sequence[SliceScores], metrics: Sequence[str]) -> list[Block]:
     """metrics: by flat name. Empty without slices; a part without examples says so."""
     if not slices:
-        return ""
-    rows = [[escape(each.name), f"{each.count:,}", *(_cell(each, metric) for metric in metrics)] for each in slices]
-    return table(["slice", "examples", *map(escape, metrics)], rows, right=(1,))
+        return []
+    rows = [[each.name, f"{each.count:,}", *(_cell(each, metric) for metric in metrics)] for each in slices]
+    return [Table("Parts of the examples on their own", ["slice", "examples", *metrics], rows, right=(1,))]
 
 
 def _cell(part: SliceScores, metric: str) -> str:

@@ -68,12 +68,12 @@ def per_example(
     if names is not None:
         rows = sorted(range(count), key=list(names).__getitem__)
         for row in rows:
-            sha.update(f"{names[row]}\n".encode())
+            sha.update(f"{names[row]}\n".encode(errors="surrogatepass"))
         order = np.array(rows)
     for output, values in sorted(targets.items()):
         wanted = values.cpu().numpy()
         if output in classes:
-            sha.update("\n".join(sorted(classes[output])).encode())
+            sha.update("\n".join(sorted(classes[output])).encode(errors="surrogatepass"))
             wanted = _reordered("answer", wanted, classes[output], sorted(classes[output]))
         sha.update(f"\n{output} {wanted.dtype} {wanted.shape}\n".encode())
         sha.update(np.ascontiguousarray(wanted[order]).tobytes())
@@ -126,11 +126,19 @@ def read_baseline(path: Path) -> Baseline:
     if not packed:
         raise ConfigError(f"baseline {path}: it holds no answers example by example; write it anew with ft eval --out")
     try:
-        values = {name: _unpacked(text, packed["count"]) for name, text in packed["values"].items()}
-        examples = PerExample(str(packed["identity"]), int(packed["count"]), values)
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
-        raise DataError(f"baseline {path}: its answers example by example are damaged ({error})") from error
+        examples = unpacked(packed)
+    except DataError as error:
+        raise DataError(f"baseline {path}: {error}") from error
     return Baseline(str(path), document["metrics"], examples)
+
+
+def unpacked(packed: Mapping[str, Any]) -> PerExample:
+    """What `PerExample.packed` made. Raises DataError where it is damaged."""
+    try:
+        values = {name: _unpacked(text, packed["count"]) for name, text in packed["values"].items()}
+        return PerExample(str(packed["identity"]), int(packed["count"]), values)
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, zlib.error) as error:
+        raise DataError(f"its answers example by example are damaged ({error})") from error
 
 
 def _unpacked(text: str, count: int) -> NDArray[np.float32]:

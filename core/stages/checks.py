@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ft.core.assemble.parts import known_metrics
 from ft.core.config.schema import EvalSection
+from ft.core.config.schema.corruptions import CORRUPTED
 from ft.core.errors import ConfigError, Problem, ResourceError
 from ft.core.models.heads import Head
 from ft.core.report.gates import Gates, unknown_metrics, upside_down
@@ -22,11 +23,13 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
     """Raise ConfigError for every metric of `eval:` that no output reports, and every gate that holds nothing back or
     lets nothing through.
     """
-    known = known_metrics(heads) | directions(settings)
-    bounds = [_beyond(name, least) for name, least in settings.min.items() if name in known_metrics(heads)]
+    known, without = _with_corrupted(settings, known_metrics(heads))
+    bounds = [_beyond(name, least) for name, least in settings.min.items() if name in known]
+    known |= directions(settings)
     more = _on_request(heads) - set(known)
     lower = [name for name, direction in known.items() if direction == "min"]
     problems = [
+        *without,
         *(problem for problem in bounds if problem is not None),
         *unknown_metrics(settings.min, known, ("eval", "min"), more),
         *unknown_metrics(settings.max, known, ("eval", "max"), more),
@@ -44,7 +47,20 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
 
 def asked_metrics(settings: EvalSection, monitors: Iterable[str | None] = ()) -> list[str]:
     """Every metric that the experiment names: some are reported only when asked for."""
-    return [*(settings.metrics or []), *settings.min, *settings.max, *settings.per_slice, *filter(None, monitors)]
+    asked = [*(settings.metrics or []), *settings.min, *settings.max, *settings.per_slice, *filter(None, monitors)]
+    return [*asked, *(name.removeprefix(CORRUPTED) for name in asked if name.startswith(CORRUPTED))]
+
+
+def _with_corrupted(settings: EvalSection, known: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """The metrics with the mean corruption score of each, and a problem where one is named and nothing is corrupted."""
+    more = {CORRUPTED + name: direction for name, direction in known.items() if CORRUPTED + name not in known}
+    named = {"min": list(settings.min), "max": list(settings.max), "metrics": settings.metrics or []}
+    asked = [(name, ("eval", key)) for key, names in named.items() for name in names if name in more]
+    if settings.corruptions is None:
+        message = "is judged with corruptions of the inputs only; add --corruptions, or eval.corruptions"
+        more = {name: more[name] for name, _ in asked}
+        return {**known, **more}, [Problem(f"{name} {message}", path) for name, path in asked]
+    return {**known, **more}, []
 
 
 def _on_request(heads: Mapping[str, Head]) -> set[str]:

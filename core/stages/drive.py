@@ -176,7 +176,7 @@ def _close(
         history,
         prepared.before,
         prepared.loaded.resolved_yaml(prepared.stage),
-        prepared.data.found,
+        prepared.data.summary(),
         prepared.fit.heads,
         options,
         prepared.data.notes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,33 +20,43 @@ from ft.core.assemble.parts import (
     known_metrics,
 )
 from ft.core.assemble.views import build_views, count_views
-from ft.core.config.load import Loaded, load_experiment
-from ft.core.config.schema import EvalSection, Experiment, InputColumn, OutputColumn, Split, TableData
+from ft.core.config.load import Loaded
+from ft.core.config.schema import (
+    DataSection,
+    EvalSection,
+    Experiment,
+    InputColumn,
+    OutputColumn,
+)
+from ft.core.config.schema.corruptions import CORRUPTED
 from ft.core.data.columns import Column
-from ft.core.data.outline import columns_of, settle_columns
+from ft.core.data.gather import gather
+from ft.core.data.outline import settle_columns
 from ft.core.data.prepare import Data, prepare_with
-from ft.core.data.sources.table_files import is_table
-from ft.core.data.sources.table_head import names_itself
+from ft.core.data.table import Values
 from ft.core.engine.evaluate import Evaluation, evaluate
 from ft.core.engine.record import Recorder
 from ft.core.errors import CheckpointError, ConfigError, DivergedError, Problem
+from ft.core.metrics.robustness import Robustness
 from ft.core.models.averaged import Averaged
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
+from ft.core.report.answered import Answered
 from ft.core.report.gates import check_drops, check_gates, check_slices
 from ft.core.runtime.timings import phase
+from ft.core.stages.answered import answered
 from ft.core.stages.asked import as_typed
 from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import asked_metrics, check_metrics, gates_of
 from ft.core.stages.evidence import Evidence, weigh
 from ft.core.stages.notices import Notice, tell_data
 from ft.core.stages.options import Options
+from ft.core.stages.other_data import listed_classes, other_section
 from ft.core.stages.own_metrics import check_trust, directions, load_metrics
 from ft.core.stages.reporting import write_eval_report
 from ft.core.stages.results import EvalResult, main_metrics
-from ft.core.stages.subject import Subject, is_config, refuse_overrides
-
-ANY_MODEL = "model={layers: [Linear]}"  # instead of that of a file whose data alone are wanted; it may have none
+from ft.core.stages.robustness import Judged, check_corruptions, judge_corrupted, kinds_of
+from ft.core.stages.subject import Subject, refuse_overrides
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,11 @@ class Rebuilt:
     network: Network
 
 
-def rebuild(subject: Subject, asked: Sequence[str] = (), machine: Machine | None = None) -> Rebuilt:
+def rebuild(
+    subject: Subject, asked: Sequence[str] = (), machine: Machine | None = None, *, plainly: bool = False
+) -> Rebuilt:
     """Network, heads and columns from the checkpoint alone, with its weights. machine: None for the experiment's own.
+    plainly: every layer runs as it is written.
 
     Raises CheckpointError on a misfit.
     """
@@ -73,10 +86,17 @@ def rebuild(subject: Subject, asked: Sequence[str] = (), machine: Machine | None
     machine = machine or build_machine(experiment)
     inputs, outputs = build_columns(checkpoint)
     input_settings, output_settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
+    if set(output_settings) != set(outputs) or set(input_settings) != set(inputs):
+        brought, own = (", ".join(names) for names in ({**input_settings, **output_settings}, {**inputs, **outputs}))
+        raise ConfigError(
+            f"data=… brings other columns ({brought}) than {subject.path} was trained with ({own}); name a YAML file "
+            "with those data by --data: a picture source's two columns then stand for them"
+        )
     heads = checkpoint_heads(checkpoint, output_settings, outputs, asked)
     code = checkpoint["python"]
     sha256 = code["sha256"] if code else None
     speed = subject.loaded.stage("finetune" if checkpoint["stage"] == "finetune" else "train").speed
+    speed = speed.model_copy(update={"rewrite": False}) if plainly else speed
     network = build_model(experiment, inputs, output_settings, heads, machine.device, sha256, speed)
     try:
         network.module.load_state_dict(checkpoint["weights"])
@@ -112,6 +132,7 @@ def judge(
             check_trust(subject.loaded, settings, (gates or {}).get("python", {}))
         rebuilt = rebuild(subject, asked_metrics(settings))
         check_metrics(settings, rebuilt.heads)
+        check_corruptions(settings, kinds_of(rebuilt.inputs), kinds_of(rebuilt.outputs))
         own = load_metrics(settings, rebuilt.heads)
         baseline = read_baseline(Path(settings.baseline)) if settings.baseline else None
         for reason in rebuilt.machine.reasons:
@@ -120,16 +141,21 @@ def judge(
             options.on_notice(
                 Notice("choice", f"each example is judged by the mean of {count_views(settings.tta)} views")
             )
+        section = other_section(subject.loaded, other_data, settings.split, rebuilt.settings)
         if data is None or not settings.slices.keys() <= data.beside.get(settings.split, {}).keys():
-            data = _read(subject, rebuilt, settings, other_data)
+            columns = rebuilt.inputs, rebuilt.outputs, rebuilt.settings
+            classes = listed_classes(other_data, rebuilt.outputs)
+            data = prepare_with(section, *columns, only={settings.split}, beside=settings.slices, classes=classes)
             tell_data(data, options.on_notice)
         recorder = Recorder()
         evaluation = _evaluate(rebuilt, data, settings, recorder, smoke=options.smoke)
         evidence = None if options.smoke else weigh(settings, baseline, evaluation, recorder, data, rebuilt.heads, own)
+        robustness = _corrupted(rebuilt, section, data, settings, evaluation, recorder, options)
         seconds = time.perf_counter() - started
-        result = _result(subject, rebuilt, settings, data, evidence or Evidence(evaluation), seconds)
+        result = _result(subject, rebuilt, settings, data, evidence or Evidence(evaluation), robustness, seconds)
         if subject.run is not None and other_data is None and not options.smoke and not _other_examples(subject):
-            _record(subject, result, rebuilt, options)
+            looked = answered(rebuilt.heads, rebuilt.inputs, data.examples[settings.split], recorder)
+            _record(subject, result, rebuilt, options, looked)
         return result
 
 
@@ -141,38 +167,6 @@ def _settings(loaded: Loaded, split: str | None, gates: Mapping[str, Any]) -> Ev
     if split is not None:
         changes["split"] = split
     return settings.model_copy(update=changes)
-
-
-def _read(subject: Subject, rebuilt: Rebuilt, settings: EvalSection, other: Path | None) -> Data:
-    section = subject.loaded.experiment.data
-    if other is not None:
-        reads = {read for name, column in rebuilt.settings.items() for read in columns_of(name, column)}
-        section = _other_data(subject.loaded, other, settings.split, reads)
-    return prepare_with(
-        section, rebuilt.inputs, rebuilt.outputs, rebuilt.settings, only={settings.split}, beside=settings.slices
-    )
-
-
-def _other_data(loaded: Loaded, path: Path, split: str, reads: Collection[str]) -> Any:
-    """`--data`: a YAML file's `data`, whatever else it holds, a table whose every row is judged, or another folder.
-
-    reads: the data's columns that the model needs. A table of a model without a header may have one of its own.
-    """
-    if is_config(path):
-        return load_experiment(path, [ANY_MODEL]).experiment.data
-    section = loaded.experiment.data
-    if isinstance(section, TableData) and path.is_file():
-        file = str(path.absolute())
-        own = {"train": file, "val": None, "test": None, split: file, "split": Split()}
-        section = section.model_copy(update=own | ({"format": None} if is_table(path) else {}))
-        return section.model_copy(update={"header": True}) if names_itself(section, path, reads) else section
-    if "root" not in type(section).model_fields:
-        raise ConfigError(
-            f"--data {path}: the source {section.source} reads no folder; name a YAML file with a data section"
-        )
-    if not path.exists():
-        raise ConfigError(f"--data {path}: there is no such file or folder")
-    return section.model_copy(update={"root": str(path)})
 
 
 @phase("evaluation")
@@ -216,15 +210,55 @@ def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, recorder: Rec
     return evaluation
 
 
+def _corrupted(
+    rebuilt: Rebuilt,
+    section: DataSection,
+    data: Data,
+    settings: EvalSection,
+    clean: Evaluation,
+    recorder: Recorder,
+    options: Options,
+) -> Robustness | None:
+    if settings.corruptions is None:
+        return None
+    assert settings.batch_size is not None, "complete settings"
+
+    def read() -> dict[str, Values]:
+        """Cut as they were when they were encoded, so that rows are the same."""
+        dataset = gather(section, rebuilt.settings, {settings.split}).dataset
+        return {name: dataset.values(settings.split, name) for name in rebuilt.inputs}
+
+    judged = Judged(
+        rebuilt.network,
+        rebuilt.heads,
+        rebuilt.inputs,
+        rebuilt.machine,
+        data.examples[settings.split],
+        settings.batch_size,
+        rebuilt.experiment.seed,
+        options.smoke,
+    )
+    return judge_corrupted(settings, judged, clean, recorder, read, options.on_notice)
+
+
 def _result(
-    subject: Subject, rebuilt: Rebuilt, settings: EvalSection, data: Data, evidence: Evidence, seconds: float
+    subject: Subject,
+    rebuilt: Rebuilt,
+    settings: EvalSection,
+    data: Data,
+    evidence: Evidence,
+    robustness: Robustness | None,
+    seconds: float,
 ) -> EvalResult:
     evaluation, heads, gates = evidence.evaluation, rebuilt.heads, gates_of(settings)
     metrics = evaluation.metrics() | evidence.own.metrics
     intervals = evaluation.intervals() | evidence.own.intervals
-    shown = (
-        {name: metrics[name] for name in (*settings.metrics, *evidence.own.metrics)} if settings.metrics else metrics
-    )
+    wanted = [*settings.metrics, *evidence.own.metrics] if settings.metrics else list(metrics)
+    if robustness is not None:
+        wanted += [f"{CORRUPTED}{name}" for name in main_metrics(heads)]
+        metrics |= {f"{CORRUPTED}{name}": value for name, value in robustness.means.items()}
+        intervals |= {f"{CORRUPTED}{name}": interval for name, interval in robustness.intervals.items()}
+    shown = {name: metrics[name] for name in wanted}
     known = known_metrics(heads) | directions(settings)
     lower = [name for name, direction in known.items() if direction == "min"]
     assert subject.checkpoint is not None
@@ -249,6 +283,7 @@ def _result(
         ],
         slices=evidence.slices,
         per_example=evidence.answers,
+        robustness=robustness,
         seconds=seconds,
         device=str(rebuilt.machine.device),
         precision=rebuilt.machine.precision.name,
@@ -260,11 +295,13 @@ def _other_examples(subject: Subject) -> bool:
     return any(path[0] == "data" and path != ("data", "root") for path in subject.loaded.overrides)
 
 
-def _record(subject: Subject, result: EvalResult, rebuilt: Rebuilt, options: Options) -> None:
+def _record(
+    subject: Subject, result: EvalResult, rebuilt: Rebuilt, options: Options, looked: Mapping[str, Answered]
+) -> None:
     """Evaluating a run writes into it."""
     assert subject.run is not None
     status = subject.run.status()
     subject.run.set_status(
         replace(status, evaluations={**status.evaluations, result.split: result.evaluation.metrics()})
     )
-    write_eval_report(subject.run, result, subject.loaded.resolved_yaml(), rebuilt.heads, options)
+    write_eval_report(subject.run, result, subject.loaded.resolved_yaml(), rebuilt.heads, options, looked)

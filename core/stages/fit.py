@@ -29,6 +29,7 @@ from ft.core.stages.options import Options
 from ft.core.stages.restore import check_same_code, check_same_data
 from ft.core.stages.results import FitResult
 from ft.core.stages.resume import Continuation, Finder, find_run
+from ft.core.stages.robustness import check_corruptions, kinds_of
 from ft.core.stages.runs import RunFolder, create_run
 from ft.core.stages.start import Start, load_start, reopen_start, training_start
 from ft.core.stages.teaching import check_same_teacher, load_teacher
@@ -118,6 +119,7 @@ def _prepare(
         check_same_data(continuation, data)
     heads = data_heads(data, asked_metrics(loaded.eval, [settings.monitor]))
     check_metrics(loaded.eval, heads)
+    check_corruptions(loaded.eval, kinds_of(data.inputs), kinds_of(data.outputs))
     network = build_model(experiment, data.inputs, data.output_settings, heads, machine.device, speed=settings.speed)
     if continuation is not None:
         check_same_code(continuation, network.code_sha256)

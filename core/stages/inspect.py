@@ -49,6 +49,7 @@ from ft.core.runtime.device import choose_device
 from ft.core.runtime.precision import choose_precision
 from ft.core.stages.baseline import read_baseline
 from ft.core.stages.checks import asked_metrics, check_metrics
+from ft.core.stages.robustness import check_corruptions
 from ft.core.stages.subject import Subject, refuse_overrides
 
 META = torch.device("meta")
@@ -110,6 +111,8 @@ def validate(loaded: Loaded, device: torch.device = META) -> list[str]:
         _check_sizes(experiment.data, known)
         _check_transforms(known)
         _check_names(loaded, stages, known, heads, asked)
+        types = ({name: column.type for name, column in side.items()} for side in (known.inputs, known.outputs))
+        check_corruptions(loaded.eval, *types)
         plan = _plan(known, heads)
         if plan.shapes or (plan.classes and not _encodes(experiment.model)):
             return [*unseen, f"the network was not built, as only the data tell {plan.unknown()}; ft layers reads them"]

@@ -1,13 +1,13 @@
 """Answers for new examples: pictures or sounds, the rows of a table, or one example from the command line.
 
-All three become encoded examples by the columns that the checkpoint holds, and go through the network in batches. The
-answers come in the order of the examples, whatever order the batches had; one that could not be read has its place too.
+They are read as questions.py says, and go through the network in batches. The answers come in the order of the
+examples, whatever order the batches had; one that could not be read has its place too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -15,20 +15,15 @@ import torch
 from torch import Tensor
 
 from ft.core.assemble.parts import build_loader
-from ft.core.config.schema import InputColumn, TableData
-from ft.core.config.suggest import did_you_mean
-from ft.core.data.outline import settle_columns
-from ft.core.data.sources.table_files import is_table
-from ft.core.data.unlabelled import Unlabelled, encode_texts, read_rows
+from ft.core.data.unlabelled import Unlabelled
 from ft.core.engine.evaluate import evaluating
 from ft.core.errors import ConfigError, DivergedError
 from ft.core.models.heads import Decoded
 from ft.core.stages.evaluate import Rebuilt, rebuild
+from ft.core.stages.questions import read_files, read_values
 from ft.core.stages.subject import Subject
 
 BATCH_SIZE = 64
-COMMAND_LINE = "--input"  # what the one example of the command line is called
-LOOSE = ("image", "audio")  # kinds of inputs that lie in files of their own
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,7 @@ def predict_files(subject: Subject, files: Sequence[Path]) -> Predictions:
     """
     with subject.loaded.locating():
         rebuilt = _rebuild(subject)
-        if any(map(is_table, files)):
-            return _predict(rebuilt, _rows(rebuilt, files))
-        paths = list(map(str, files))
-        texts = {_loose_input(rebuilt): paths}
-        return _predict(rebuilt, encode_texts(texts, paths, rebuilt.inputs, _settings(rebuilt)))
+        return _predict(rebuilt, read_files(rebuilt, files))
 
 
 def predict_values(subject: Subject, values: Mapping[str, str]) -> Predictions:
@@ -85,8 +76,7 @@ def predict_values(subject: Subject, values: Mapping[str, str]) -> Predictions:
     """
     with subject.loaded.locating():
         rebuilt = _rebuild(subject)
-        _check_names(rebuilt, values)
-        return _predict(rebuilt, _one_row(rebuilt, values))
+        return _predict(rebuilt, read_values(rebuilt, values))
 
 
 def _rebuild(subject: Subject) -> Rebuilt:
@@ -95,62 +85,6 @@ def _rebuild(subject: Subject) -> Rebuilt:
     if ranked:
         raise ConfigError(f"this model ranks items for a user ({ranked[0]}): ft predict {subject.path} --user ID")
     return rebuilt
-
-
-# ---------------------------------------------------------------- examples
-
-
-def _rows(rebuilt: Rebuilt, files: Sequence[Path]) -> Unlabelled:
-    loose = [str(file) for file in files if not is_table(file)]
-    if loose:
-        raise ConfigError(f"{', '.join(loose)}: tables and other files cannot be asked about together")
-    return read_rows(rebuilt.experiment.data, rebuilt.inputs, _settings(rebuilt), files)
-
-
-def _settings(rebuilt: Rebuilt) -> dict[str, InputColumn]:
-    experiment = rebuilt.experiment
-    return settle_columns(experiment.data, experiment.inputs, experiment.outputs)[0]
-
-
-def _loose_input(rebuilt: Rebuilt) -> str:
-    """The one input that a loose file stands for."""
-    kinds = {name: column.kind for name, column in rebuilt.inputs.items()}
-    if len(kinds) == 1 and set(kinds.values()) <= set(LOOSE):
-        return next(iter(kinds))
-    takes = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
-    example = " ".join(f"-i {name}=…" for name in kinds)
-    raise ConfigError(
-        f"this model takes {takes}: name a table with these columns (csv, tsv, jsonl, parquet), or write {example}"
-    )
-
-
-def _check_names(rebuilt: Rebuilt, values: Mapping[str, str]) -> None:
-    names = rebuilt.inputs
-    problems = [
-        f"--input {given}: the model has no such input, it has {', '.join(names)}{did_you_mean(given, names)}"
-        for given in values
-        if given not in names
-    ]
-    missing = [name for name in names if name not in values]
-    if missing:
-        kinds = ", ".join(f"{name} ({names[name].kind})" for name in missing)
-        problems.append(f"inputs are missing: {kinds}; write " + " ".join(f"-i {name}=…" for name in missing))
-    if problems:
-        raise ConfigError(*problems)
-
-
-def _one_row(rebuilt: Rebuilt, values: Mapping[str, str]) -> Unlabelled:
-    """The example of the command line. What stands for a missing value in the experiment's tables does so here."""
-    data = rebuilt.experiment.data
-    missing = data.missing if isinstance(data, TableData) else []
-    texts, notes = dict(values), []
-    for name, column in rebuilt.inputs.items():
-        if column.kind != "text" and values[name] in ("", *missing):
-            texts[name] = ""
-            if column.kind == "category":  # the others tell by themselves
-                notes.append(f"{name} has no value; it counts as missing")
-    rows = encode_texts({n: [text] for n, text in texts.items()}, [COMMAND_LINE], rebuilt.inputs, _settings(rebuilt))
-    return replace(rows, notes=(*notes, *rows.notes))
 
 
 # ---------------------------------------------------------------- answers

@@ -1,4 +1,4 @@
-"""From what a stage measured to the run's `report.md`."""
+"""From what a stage measured to the run's `report.md` and `report.html`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 from ft.core.adapt.loading import LoadReport
 from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
+from ft.core.metrics.scores import Interval
 from ft.core.models.heads import Head
-from ft.core.report.markdown import render
+from ft.core.report import html, kept, markdown
+from ft.core.report.answered import Answered
 from ft.core.report.model import HistoryRow, MainMetric, Parameters, RunReport
 from ft.core.stages.options import Options
 from ft.core.stages.results import EvalResult, FitResult
@@ -26,18 +28,21 @@ class History:
         self.rows: list[HistoryRow] = []
         self.best: Validated | None = None
         self.loss_weights: dict[str, float] = {}  # by output, as the last epoch left them; empty when they are fixed
+        self.epoch_seconds: list[float] = []
         self._losses: list[tuple[float, int]] = []  # mean and number of examples
 
     def state_dict(self) -> dict[str, Any]:
         """What was remembered, the best validation aside: going on evaluates its weights again."""
         rows = [asdict(row) for row in self.rows]
-        return {"rows": rows, "losses": self._losses, "loss_weights": self.loss_weights}
+        remembered = {"rows": rows, "losses": self._losses, "loss_weights": self.loss_weights}
+        return remembered | {"epoch_seconds": self.epoch_seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Remember what another process did."""
         self.rows = [HistoryRow(**row) for row in state["rows"]]
         self._losses = [(mean, count) for mean, count in state["losses"]]
         self.loss_weights = dict(state["loss_weights"])
+        self.epoch_seconds = list(state.get("epoch_seconds", ()))  # younger than the rest
 
     def __call__(self, event: Event) -> None:
         """Remember the event if it says how training goes."""
@@ -51,8 +56,9 @@ class History:
                 self._losses.clear()
                 if event.is_best:
                     self.best = event
-            case EpochEnded(loss_weights=weights) if weights is not None:
-                self.loss_weights = weights
+            case EpochEnded():
+                self.epoch_seconds.append(event.seconds)
+                self.loss_weights = event.loss_weights or self.loss_weights
 
 
 def write_fit_report(
@@ -66,7 +72,7 @@ def write_fit_report(
     options: Options,
     data_notes: Sequence[str] = (),
 ) -> None:
-    """Write `report.md` after a training or fine-tuning."""
+    """Write `report.md` and `report.html` after a training or fine-tuning."""
     best = history.best.evaluation if history.best else None
     report = RunReport(
         name=result.name,
@@ -87,6 +93,7 @@ def write_fit_report(
         frozen=result.frozen,
         choices=result.choices,
         seconds=result.seconds,
+        epoch_seconds=history.epoch_seconds,
         device=result.device,
         precision=result.precision,
         data=data,
@@ -102,13 +109,18 @@ def write_fit_report(
         },
         notes=() if best else (_without_best(result),),
     )
-    run.write("report.md", render(report))
+    write_report(run, "report", report)
 
 
 def write_eval_report(
-    run: RunFolder, result: EvalResult, settings: str, heads: Mapping[str, Head], options: Options
+    run: RunFolder,
+    result: EvalResult,
+    settings: str,
+    heads: Mapping[str, Head],
+    options: Options,
+    answered: Mapping[str, Answered] | None = None,
 ) -> None:
-    """Write `report-SPLIT.md` after a run was judged."""
+    """Write `report-SPLIT.md` and `report-SPLIT.html` after a run was judged."""
     report = RunReport(
         name=result.name,
         stage="eval",
@@ -124,11 +136,30 @@ def write_eval_report(
         data_notes=result.data_notes,
         gates=result.gates,
         slices=result.slices,
+        robustness=result.robustness,
         settings=settings,
         environment=_environment(run),
         files={"weights": str(result.checkpoint)},
+        answered=answered or {},
+        own=_own_metrics(result),
     )
-    run.write(f"report-{result.split}.md", render(report))
+    answers = result.per_example.packed() if result.per_example else None
+    write_report(run, f"report-{result.split}", report, answers)
+
+
+def _own_metrics(result: EvalResult) -> dict[str, tuple[float, Interval | None]]:
+    built_in = result.evaluation.metrics()
+    own = [name for name in result.metrics if name not in built_in]
+    return {name: (result.metrics[name], result.intervals.get(name)) for name in own}
+
+
+def write_report(run: RunFolder, name: str, report: RunReport, answers: Mapping[str, Any] | None = None) -> None:
+    """NAME.md and NAME.html, and their facts as NAME.json, from which both can be made again. answers: to every
+    example, packed.
+    """
+    run.write(f"{name}.json", kept.to_json(report, answers))
+    run.write(f"{name}.md", markdown.render(report))
+    run.write(f"{name}.html", html.render(report))
 
 
 def write_loading(run: RunFolder, report: LoadReport, origin: Path | None) -> None:

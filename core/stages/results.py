@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ft.core.engine.evaluate import Evaluation
+from ft.core.metrics.robustness import Robustness
 from ft.core.metrics.scores import SliceScores
 from ft.core.models.heads import Head
 from ft.core.report.gates import GateResult
@@ -84,7 +85,8 @@ class EvalResult:
 
     metrics: those asked for, by flat name. main_metric: the one that sums it up; main_metrics: what speaks for each
     output. data_notes: what was missing, unknown, cut or skipped. per_example: what was said of each example; None
-    where nothing can be, of a ranking or of two batches. slices: parts judged on their own.
+    where nothing can be, of a ranking or of two batches. slices: parts judged on their own. robustness: of the
+    corruptions that were asked for.
     """
 
     name: str
@@ -105,6 +107,7 @@ class EvalResult:
     data_notes: tuple[str, ...] = ()
     per_example: PerExample | None = None
     slices: Sequence[SliceScores] = ()
+    robustness: Robustness | None = None
 
     @property
     def passed(self) -> bool:

@@ -21,6 +21,8 @@ from ft.core.engine.saving import lasts
 from ft.core.errors import CheckpointError, ConfigError, ResourceError
 from ft.core.runtime.lock import Lock
 
+LAST_DELETED = ".last-deleted"
+
 
 @dataclass(frozen=True)
 class Status:
@@ -107,7 +109,7 @@ class RunFolder:
         target, temporary = self.path / name, None
         try:
             with NamedTemporaryFile(
-                "w", dir=self.path, prefix=f".{name}.", suffix=".tmp", delete=False, encoding="utf-8"
+                "w", dir=self.path, prefix=f".{name}.", suffix=".tmp", delete=False, encoding="utf-8", errors="replace"
             ) as file:
                 temporary = Path(file.name)
                 file.write(text)
@@ -137,7 +139,7 @@ def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None)
     home = runs_dir / name
     try:
         home.mkdir(parents=True, exist_ok=True)
-        number = max((int(p.name) for p in home.iterdir() if p.name.isdecimal()), default=0) + 1
+        number = max([*numbers(home), last_deleted(home)], default=0) + 1
         while True:
             try:
                 (home / str(number)).mkdir()
@@ -147,7 +149,7 @@ def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None)
         run = RunFolder(home / str(number))
         run.checkpoints.mkdir()
         run.lock.take()
-        _point_latest(home, number)
+        point_latest(home, number)
     except OSError as error:
         raise ResourceError(
             f"cannot make a run folder in {home}: {error.strerror or error}; choose another with --runs-dir or FT_RUNS"
@@ -156,7 +158,20 @@ def create_run(runs_dir: Path, name: str, stage: str, parent: str | None = None)
     return run
 
 
-def _point_latest(home: Path, number: int) -> None:
+def numbers(home: Path) -> list[int]:
+    """Of the runs of one experiment, in no order."""
+    return [int(path.name) for path in home.iterdir() if path.name.isdecimal()]
+
+
+def last_deleted(home: Path) -> int:
+    """The largest number that a deleted run had: no other run gets it. 0 where none was deleted."""
+    try:
+        return int((home / LAST_DELETED).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def point_latest(home: Path, number: int) -> None:
     """`latest` -> number, replaced in one rename."""
     temporary = home / f".latest.{number}"  # a number is one process's own; pids of two containers may agree
     temporary.unlink(missing_ok=True)
@@ -167,14 +182,34 @@ def _point_latest(home: Path, number: int) -> None:
 def all_runs(runs_dir: Path) -> Iterator[tuple[RunFolder, Status]]:
     """Every readable run below `runs_dir`, oldest first."""
     found = []
-    for checkpoints in runs_dir.glob("*/*/checkpoints"):
-        if not checkpoints.parent.is_symlink():
-            run = RunFolder(checkpoints.parent)
-            try:
-                found.append((run, run.status()))
-            except ConfigError:
-                continue  # a folder in the middle of being made, or someone else's
+    for run in _folders(runs_dir):
+        try:
+            found.append((run, run.status()))
+        except ConfigError:
+            continue  # a folder in the middle of being made, or someone else's
     yield from sorted(found, key=lambda item: (item[1].started, item[1].number))
+
+
+def unreadable_runs(runs_dir: Path) -> list[Path]:
+    """Folders that began as runs, by their config.yaml, and tell no more what they are. Not those being made now."""
+    found = [run for run in _folders(runs_dir) if (run.path / "config.yaml").is_file() and not run.lock.is_held()]
+    return sorted(run.path for run in found if run.told_status() is None and not _is_told(run))
+
+
+def _is_told(run: RunFolder) -> bool:
+    try:
+        run.status()
+    except ConfigError:
+        return False
+    return True
+
+
+def _folders(runs_dir: Path) -> Iterator[RunFolder]:
+    """Whatever looks like a run; links and hidden folders (deleted ones that are being removed) do not."""
+    for checkpoints in runs_dir.glob("*/*/checkpoints"):
+        folder = checkpoints.parent
+        if not folder.is_symlink() and not folder.name.startswith("."):
+            yield RunFolder(folder)
 
 
 def newest_finished(runs_dir: Path, stages: tuple[str, ...], name: str | None = None) -> RunFolder | None:

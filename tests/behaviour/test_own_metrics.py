@@ -48,6 +48,8 @@ def test_a_value_of_each_example_has_an_interval_slices_gates_and_a_baseline(hom
     assert document["intervals"]["cost"][0] < cost < document["intervals"]["cost"][1]
     assert document["metrics"]["worst"] == max(abs(i - j) for i, r in enumerate(matrix) for j, n in enumerate(r) if n)
     assert "worst" not in document["intervals"]
+    report = (home / "runs/tiny/1/report-test.md").read_text().split("## Metrics of your own\n")[1]
+    assert f"| cost   | {cost:.4f} |" in report
     mean = sum(part["count"] * part["metrics"]["cost"] for part in document["slices"]) / count
     assert mean == pytest.approx(cost)
     assert ft("train", "tiny.yaml", "train.max_steps=6", cwd=home).code == 0

@@ -80,7 +80,8 @@ def test_the_scores_are_those_of_an_independent_count(trained: Path) -> None:
 def test_a_run_holds_what_the_contract_names(trained_folder: Path) -> None:
     run = trained_folder / "runs/tiny/1"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "env.json", "metrics.jsonl", "checkpoints", "report.md", "status.json", "result.json", ".lock",
+        "config.yaml", "env.json", "metrics.jsonl", "checkpoints", "report.md", "report.html", "report.json",
+        "status.json", "result.json", ".lock",
     }  # fmt: skip
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.pt", "last.pt"}
     assert (run.parent / "latest").resolve() == run.resolve()

@@ -55,6 +55,7 @@ def table(folder: Path) -> None:
     model = {"layers": ..., "encoders": encoders, "fusion": {"gated": {"dim": 8, "dropout": 0.1}}, "body": ["ReLU"]}
     train = {"batch_size": 16, "loss_weights": "uncertainty"}
     settings = {"data": data, "inputs": inputs, "outputs": outputs, "model": model, "train": train}
+    settings["eval"] = {"corruptions": {"typos": [1], "number_noise": [2, 5]}}
     write_config(folder / "c.yaml", settings, changed(TINY, {"data": ...}))
     for command in (["train", "c.yaml"], ["eval"]):
         answer = ft(*command, cwd=folder)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from ft.core.config.patterns import split_text
+from ft.core.config.schema.corruptions import Corruptions
 from ft.core.config.schema.inputs import ImageAugment
 from ft.core.config.section import Count, Fraction, Named, Section
 
@@ -244,6 +245,11 @@ class EvalSection(Section):
     )
     tta: ViewsSection | Literal["flip"] | None = Field(
         None, description="test-time augmentation; flip: each picture as it is and mirrored"
+    )
+    corruptions: Corruptions | None = Field(
+        None,
+        description="judge again with each corruption of the inputs, at severities 1 to 5: all that suit their types, "
+        "a list of names: [jpeg, typos], or names with their severities: {jpeg: [1, 3, 5]}",
     )
 
     @field_validator("slices")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ft.core.config.schema import AudioAugment, AudioInput
 from ft.core.data import sound
-from ft.core.data.augment import Draws
+from ft.core.data.augment import Change, Draws
 from ft.core.data.augment_sound import change_wave, mask
 from ft.core.data.columns.base import constant, nonzero
 from ft.core.data.files import Files, Keep, probe_files, require_paths, sample_rows, stored_files
@@ -35,7 +35,7 @@ CHUNK = 128  # sounds at a time while statistics are taken
 class AudioColumn:
     """framing: how samples become frames. mean, std: per mel channel, of the log. keep: where decoded files lie.
 
-    augment: for training; not in the state.
+    augment: for training; not in the state. corrupt: for judging; not in the state.
     """
 
     kind: ClassVar[str] = "audio"
@@ -47,6 +47,7 @@ class AudioColumn:
     std: tuple[float, ...]
     augment: AudioAugment | None = None
     keep: Keep = "auto"
+    corrupt: Change | None = None
 
     @classmethod
     def fit(
@@ -82,6 +83,8 @@ class AudioColumn:
 
     def prepare(self, stored: Tensor, draws: Draws | None = None) -> Tensor:
         """int16 (B, samples) -> float32 (B, 1, mels, frames)."""
+        if draws is not None and self.corrupt is not None:
+            stored = self.corrupt(stored, draws)
         with torch.autocast(stored.device.type, enabled=False):
             wave = stored.float().mul_(1 / sound.FULL_SCALE)
             augment = self.augment if draws is not None else None

@@ -97,7 +97,7 @@ class CategoryColumn:
             return torch.from_numpy(indices + 1)
         if outside.any():
             row = int(outside.argmax())
-            raise no_such_class(values, names[codes[row]], self.classes, row)
+            raise no_such_class(values, names[codes[row]], self.classes, row, int(outside.sum()))
         return torch.from_numpy(indices)
 
     def _places(self, names: Sequence[str]) -> list[int]:

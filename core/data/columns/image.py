@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ft.core.config.schema import ImageAugment, ImageInput, Normalization
 from ft.core.data import decode
-from ft.core.data.augment import Draws, augment
+from ft.core.data.augment import Change, Draws, augment
 from ft.core.data.columns.base import constant, nonzero
 from ft.core.data.columns.reading import describe_dtype, is_text
 from ft.core.data.disk import kept_files
@@ -35,7 +35,7 @@ CACHED = 1 << 19  # values of the pictures that are changed at a time: 2 MB of f
 class ImageColumn:
     """shape: (C, H, W). mean, std: per channel, of pixels scaled to 0..1. keep: where decoded files lie.
 
-    augment, transforms: for training; not in the state.
+    augment, transforms: for training; not in the state. corrupt: for judging; not in the state.
     """
 
     kind: ClassVar[str] = "image"
@@ -48,6 +48,7 @@ class ImageColumn:
     augment: ImageAugment | None = None
     keep: Keep = "auto"
     transforms: Transform | None = None
+    corrupt: Change | None = None
 
     @classmethod
     def fit(
@@ -108,6 +109,8 @@ class ImageColumn:
     def _prepared(self, stored: Tensor, draws: Draws | None) -> Tensor:
         if draws is not None and self.transforms is not None:
             stored = transformed(stored, draws, self.transforms)
+        if draws is not None and self.corrupt is not None:
+            stored = self.corrupt(stored, draws)
         pixels = stored.float()  # a copy, so what follows may work in place
         if draws is not None and self.augment is not None:
             pixels = augment(pixels, draws, self.augment)  # black is 0 before and after scaling

@@ -8,7 +8,7 @@ import numpy as np
 
 from ft.core.config.suggest import did_you_mean
 from ft.core.data import cells
-from ft.core.data.columns.reading import describe_dtype, is_text
+from ft.core.data.columns.reading import and_more, describe_dtype, is_text
 from ft.core.data.table import Values
 from ft.core.errors import ConfigError, DataError, Problem
 
@@ -72,9 +72,10 @@ def note_unknown(values: Values, rows: int, names: Iterable[str]) -> None:
         values.note(f"{rows:,} of {len(values.array):,} rows have names that are not known: {listed}{more}")
 
 
-def no_such_class(values: Values, name: str, classes: Sequence[str], row: int) -> DataError:
-    """The error about a target outside the classes. Raises nothing itself."""
-    return values.error(f"{name!r} is none of the classes {_listed(classes)}{did_you_mean(name, classes)}", row)
+def no_such_class(values: Values, name: str, classes: Sequence[str], row: int, rows: int = 1) -> DataError:
+    """The error about a target outside the classes, in so many rows. Raises nothing itself."""
+    message = f"{name!r} is none of the classes {_listed(classes)}{and_more(rows)}"
+    return values.error(f"{message}{did_you_mean(name, classes) or '; leave out rows of other classes'}", row)
 
 
 def _listed(classes: Sequence[str], most: int = 12) -> str:

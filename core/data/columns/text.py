@@ -76,6 +76,11 @@ class TextColumn:
             values.note(f"{share:.2%} of the tokens are not in the vocabulary of training")
         return self._kept(numbered, values)
 
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """What the numbers of a text stand for, in their order, and how many numbers each piece has."""
+        (cleaned,) = _Cleaned(np.array([text]), self.lowercase)
+        return self.tokenizer.pieces(cleaned)
+
     def _kept(self, numbered: Numbered, values: Values) -> Ragged:
         lengths, ids = numbered.arrays()
         if empty := int((lengths == 0).sum()):

@@ -45,5 +45,9 @@ class Tokenizer(Protocol):
     def number(self, texts: Iterable[str]) -> Numbered:
         """The numbers of cleaned texts."""
 
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """What the numbers of one cleaned text stand for, in their order, and how many numbers each piece has: what is
+        shown to people, who read no half characters."""
+
     def vocabulary(self) -> Any:
         """Plain values from which `restore` makes the same tokenizer."""

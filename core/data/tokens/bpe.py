@@ -66,6 +66,17 @@ class BytePairs:
         self._add(chunk, numbered)
         return numbered
 
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """Tokens as they are written, those that share a character as one."""
+        found: list[tuple[int, int, int]] = []  # from, to, numbers
+        for start, end in self._model.encode(text).offsets[: self.max_length]:
+            if found and start < found[-1][1]:
+                first, last, count = found.pop()
+                found.append((first, max(last, end), count + 1))
+            else:
+                found.append((start, end, 1))
+        return [(text[first:last], count) for first, last, count in found]
+
     def _add(self, texts: list[str], numbered: Numbered) -> None:
         for encoded in self._model.encode_batch(texts):
             ids = encoded.ids

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 # Han and kana, which are written without spaces: each character is a token of its own.
-_SINGLE = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+SINGLE = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # Vowel signs and accents that Python's \w leaves out, from Hebrew to Khmer, and the joiner between them: without these
 # ranges words of such scripts would fall apart at every vowel.
 _MARKS = (
@@ -14,7 +14,7 @@ _MARKS = (
     "\u0900-\u0963\u0966-\u0df3\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e"
     "\u17b4-\u17d3\u200d"
 )
-_WORDS = re.compile(rf"[{_SINGLE}]|(?:[^\W{_SINGLE}]|[{_MARKS}])+|[^\w\s]")
+_WORDS = re.compile(rf"[{SINGLE}]|(?:[^\W{SINGLE}]|[{_MARKS}])+|[^\w\s]")
 _SPACES = re.compile(r"\s+")
 
 Cut = Callable[[str], Sequence[str]]

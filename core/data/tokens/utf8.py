@@ -46,3 +46,15 @@ class Utf8Bytes:
             numbered.lengths.append(len(found))
             numbered.tokens += len(found)
         return numbered
+
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """Characters, each of one to four bytes; the last one may be cut."""
+        found: list[tuple[str, int]] = []
+        left = self.max_length
+        for character in text:
+            count = min(left, len(character.encode(errors="replace")))
+            if not count:
+                break
+            found.append((character, count))
+            left -= count
+        return found

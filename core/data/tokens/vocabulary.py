@@ -70,6 +70,12 @@ class Vocabulary:
         numbered = self._number(texts, single, run)
         return _finished(numbered, *numbered.arrays())
 
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """Tokens as they are written, unknown ones too, then the runs that are known."""
+        tokens = CUTS[self.kind](text)[: self.max_length]
+        known = (run for run in runs(tokens, self.ngrams, JOINTS[self.kind]) if run in self._number_of)
+        return [(piece, 1) for piece in (*tokens, *known)]
+
     @cached_property
     def _number_of(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self.known, FIRST)}

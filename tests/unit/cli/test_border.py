@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import torch
 from ft.cli.arguments import split_words
 from ft.cli.border import Terminated, bordered, code_of
 from ft.cli.gate_options import parse_gates
+from ft.cli.streams import results
 from ft.core import errors
-from ft.core.errors import ConfigError, FtError
+from ft.core.errors import ConfigError, FtError, GateError
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,19 @@ def test_gates_are_metric_and_finite_value() -> None:
     for wrong in ("accuracy", "=1", "accuracy=", "accuracy=high", "accuracy=nan", "accuracy=inf"):
         with pytest.raises(ConfigError, match="METRIC=VALUE"):
             parse_gates("--min", [wrong])
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_failure_is_one_document_whether_or_not_its_own_was_out(
+    told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @bordered
+    def command(*, as_json: bool) -> None:
+        assert as_json
+        if told:
+            results().write('{"kind": "eval"}\n')
+        raise GateError("frozen, and moved nevertheless")
+
+    with pytest.raises(SystemExit):
+        command(as_json=True)
+    assert json.loads(capsys.readouterr().out)["kind"] == ("eval" if told else "error")

@@ -88,3 +88,11 @@ def test_labels_come_back_by_their_names() -> None:
     second = per_example({"tags": {"given": given[:, ::-1]}}, None, flipped, {"tags": ["a", "b"]})
     assert first.identity == second.identity
     assert answers_of(first, second, "", ["a", "b"])["given"].tolist() == given[:, ::-1].tolist()
+
+
+def test_names_that_are_no_unicode_have_an_identity_too() -> None:
+    targets = {"y": torch.tensor([0, 1])}
+    known = {"y": ["caf\udce9", "tea"]}
+    first, same = (per_example({}, ["a\udce9", "b"], targets, known) for _ in range(2))
+    other = per_example({}, ["a\udce8", "b"], targets, known)
+    assert first.identity == same.identity != other.identity

@@ -29,3 +29,14 @@ def test_the_weights_of_losses_are_those_of_the_last_epoch_and_none_when_fixed()
     history(EpochEnded(20, 2, 0.5, 1.0, {"digit": 1.25, "speaker": 0.75}))
     history(EpochEnded(30, 3, 0.5, 1.0, {"digit": 1.5, "speaker": 0.5}))
     assert history.loss_weights == {"digit": 1.5, "speaker": 0.5}
+
+
+def test_the_time_of_each_epoch_is_remembered_also_by_the_process_that_goes_on() -> None:
+    history, later = History(), History()
+    history(EpochEnded(10, 1, 0.5, 1.25))
+    later.load_state_dict(history.state_dict())
+    later(EpochEnded(20, 2, 0.5, 2.5))
+    assert later.epoch_seconds == [1.25, 2.5]
+    older = {key: value for key, value in history.state_dict().items() if key != "epoch_seconds"}
+    later.load_state_dict(older)
+    assert later.epoch_seconds == []

@@ -91,3 +91,9 @@ def test_what_cannot_be_written_leaves_nothing_half_written_behind(tmp_path: Pat
     with pytest.raises(ResourceError, match=r"cannot write .*report\.md"):
         run.write("report.md", "text")
     assert sorted(run.path.iterdir()) == before
+
+
+def test_a_name_that_is_no_unicode_does_not_keep_a_file_of_the_run_from_being_written(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "x", "train")
+    run.write("report.md", "caf\udce9")  # as Python reads the folder b"caf\xe9"
+    assert (run.path / "report.md").read_text(encoding="utf-8") == "caf?"
