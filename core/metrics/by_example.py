@@ -45,9 +45,11 @@ def compared(metrics: Sequence[str], *, binary: bool = False) -> list[str]:
 
 
 class ByExample(Protocol):
-    """The answers of one output. loss: (N,), whose mean is the loss."""
+    """The answers of one output."""
 
-    loss: NDArray[np.float32]
+    @property
+    def loss(self) -> NDArray[np.float32]:
+        """(N,), whose mean is the loss."""
 
     def saved(self) -> dict[str, NDArray[np.float32]]:
         """What a later evaluation needs to compare itself, by name: (N,), or (N, K) in the classes' order."""
