@@ -39,6 +39,7 @@ CLOCKS = (
     "/resume/progress/seconds",
     "/resume/progress/metrics_bytes",  # the lines say how long things took
     "/resume/loop/epoch_seconds",
+    "/resume/progress/history/epoch_seconds",
     "/resume/loop/log/seconds",
 )
 RATES = ("examples_per_s", "seconds")
@@ -168,7 +169,7 @@ def compare_runs(whole: RunFolder, cut: RunFolder) -> tuple[int, int, str | None
     for name in ("last.pt", "best.pt"):
         first, second = (dict(_leaves(load_checkpoint(run.checkpoints / name))) for run in (whole, cut))
         for path in first | second:
-            if path not in CLOCKS and (how := _difference(first.get(path), second.get(path))):
+            if not path.startswith(CLOCKS) and (how := _difference(first.get(path), second.get(path))):
                 return tensors, 0, f"{name}{path} {how}"
             tensors += isinstance(first.get(path), Tensor)
     lines, others = (_lines(run.path / "metrics.jsonl") for run in (whole, cut))

@@ -79,7 +79,7 @@ def test_json_is_json_and_text_is_text(eval_: Path) -> None:
         document.pop("seconds")
     assert same[0] == same[1]
     assert json.loads(judged(eval_, "--json", "--format", "json").out)["kind"] == "eval"
-    assert "report  runs/tiny/1/report-test.md" in judged(eval_, "--format", "text").out
+    assert "report  runs/tiny/1/report-test.html" in judged(eval_, "--format", "text").out
 
 
 @pytest.mark.parametrize("form", ["text", "github", "junit", "markdown"])
