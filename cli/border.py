@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import functools
 import json
-import re
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from enum import IntEnum
+from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 from ft.cli import timings_view
@@ -27,6 +27,7 @@ from ft.core.errors import (
     GateError,
     PreemptedError,
     ResourceError,
+    visible,
 )
 from ft.core.runtime.memory import is_out_of_memory
 from ft.core.runtime.signals import Terminated, terminable
@@ -37,8 +38,6 @@ SCHEMA_VERSION = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
 VIEWED = "view size is not compatible with input tensor's size and stride"  # torch's words
 LAYOUT = "call reshape or flatten instead, or set train.speed.memory_format: contiguous"
-# What a name of the user's may hold and a line of ours may not: it would end the line, or command the terminal.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 LESS_MEMORY = "a smaller batch_size needs less (accumulate makes up for it)"
 
 
@@ -92,6 +91,11 @@ def bordered(command: Callable[P, None]) -> Callable[P, None]:
                 form = None if told else str(form or "text")
                 if form not in (None, "json") and (seconds := measured()) is not None:
                     sys.stderr.write(f"{timings_view.lines(seconds)}\n")
+                if form is not None and "form" in kwargs:  # a command that ends with a verdict
+                    from ft.cli.formats import tell_failure
+
+                    file = kwargs.get("junit")
+                    tell_failure(file if isinstance(file, Path) else None, form, message, int(code))
                 _tell(message, code, form)
 
     return guarded
@@ -129,7 +133,7 @@ def code_of(error: FtError) -> ExitCode:
 def _tell(message: str, code: ExitCode, form: str | None) -> NoReturn:
     """The message on stderr, and on stdout in the form asked for (None: that is told), then the end of the process."""
     for line in message.removesuffix("\n").split("\n"):
-        sys.stderr.write(f"error: {_UNSEEN.sub(_escaped, line)}\n")
+        sys.stderr.write(f"error: {visible(line)}\n")
     if form == "json":
         write_error(message, code)
     elif form not in (None, "text"):
@@ -138,10 +142,6 @@ def _tell(message: str, code: ExitCode, form: str | None) -> NoReturn:
         results().write(failure(form, message, int(code)))
         results().flush()
     raise SystemExit(int(code))
-
-
-def _escaped(unseen: re.Match[str]) -> str:
-    return ascii(unseen[0])[1:-1]
 
 
 def write_error(message: str, code: ExitCode) -> None:

@@ -37,7 +37,7 @@ from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
 from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
-from ft.core.errors import ResourceError
+from ft.core.errors import ResourceError, visible
 from ft.core.report.comparison import Comparison
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
@@ -209,7 +209,7 @@ class Console:
             results().write(f"{line}\n" if line else "")
         else:
             for part in view:
-                self._show(Text(part) if isinstance(part, str) else part)
+                self._show(Text(visible(part)) if isinstance(part, str) else part)
         if seconds is not None and not self._as_json:
             self._err.print(timings_view.lines(seconds))
 

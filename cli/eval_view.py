@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ft.cli import robustness_view
 from ft.cli.views import View, bold, reading, shown, table, with_interval
+from ft.core.errors import visible
 from ft.core.metrics.scores import ClassScores, Interval
 from ft.core.report.text import duration, number
 from ft.core.stages.results import EvalResult
@@ -31,7 +32,7 @@ def evaluation(result: EvalResult) -> View:
         if scores.confusion and scores.classes and len(scores.classes) <= WIDEST_CONFUSION:
             view.append(_confusion(scores.classes, scores.confusion))
     view += robustness_view.view(result.robustness)
-    view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in result.gates]
+    view += [Text(visible(f"  gate {gate}"), style="" if gate.passed else "bold red") for gate in result.gates]
     if result.run is not None:
         view.append(f"  report  {shown(result.run / f'report-{result.split}.html')}")
     return view

@@ -93,7 +93,12 @@ def _table_of(shares: Sequence[InputShare]) -> Table:
 
 def _drops(rows: Sequence[InputDrop], repeats: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, header_style="bold")
-    for name, side in (("input", "left"), ("worse by", "right"), (f"95 % of {repeats} shuffles", "left"), ("", "left")):
+    for name, side in (
+        ("input", "left"),
+        ("worse by", "right"),
+        (f"95 % of the mean of {repeats} shuffles", "left"),
+        ("", "left"),
+    ):
         table.add_column(name, justify="right" if side == "right" else "left")
     most = max((abs(row.drop) for row in rows), default=0.0) or 1.0
     for row in rows:

@@ -6,7 +6,10 @@ failed, so that no step is green for want of an answer.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ft.cli import github
 from ft.core.report import junit
@@ -60,6 +63,20 @@ def failure(form: str, message: str, code: int) -> str:
         return junit.render_error("ft", f"exit code {code}", message)
     text = "\n".join(["## ft: failed\n", *(f"- {escape(line)}" for line in message.splitlines()), ""])
     return github.cut(text) if form == "markdown" else _with_summary([github.error("ft: failed", message)], text)
+
+
+def tell_failure(file: Path | None, form: str, message: str, code: int) -> None:
+    """Where a verdict was to be told beside stdout, tell that there is none: in --junit's file, which may hold an
+    earlier pass, and to GitHub Actions. What cannot be written is told.
+    """
+    if file is not None:
+        try:
+            file.write_text(failure("junit", message, code), encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"warning: {file} was not written: {error.strerror or error}\n")
+    if form != "github" and os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stderr.write(f"{github.error('ft: failed', message)}\n")
+        github.keep(failure("markdown", message, code))
 
 
 def junit_text(result: EvalResult) -> str:

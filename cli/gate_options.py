@@ -103,6 +103,8 @@ def parse_gates(option: str, gates: Sequence[str] | None) -> dict[str, float]:
     found = {}
     for gate in gates or []:
         metric, equals, value = gate.partition("=")
+        if metric in found:
+            raise ConfigError(f"{option} {metric}: is given twice; one of them would hold nothing back")
         try:
             found[metric] = float(value)
         except ValueError:

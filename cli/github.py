@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from ft.core.errors import visible
 from ft.core.report.markdown import gate_table
 from ft.core.report.text import escape, interval, number, table
 from ft.core.stages.results import EvalResult
@@ -88,7 +89,7 @@ def _append(file: Path, text: str) -> None:
 
 def _message(text: str) -> str:
     """As Actions wants what would end a command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

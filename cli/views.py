@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ft.core.errors import visible
 from ft.core.metrics.scores import Interval
 from ft.core.report.text import duration, number
 from ft.core.runtime.machine import Extra
@@ -62,7 +63,7 @@ def run(result: RunResult) -> View:
         view += [_stages(verdicts), *reading(result.evaluation)]
         if not result.fits[-1].smoke:  # two batches say nothing of a gate
             gates = result.evaluation.gates
-            view += [Text(f"  gate {gate}", style="" if gate.passed else "bold red") for gate in gates]
+            view += [Text(visible(f"  gate {gate}"), style="" if gate.passed else "bold red") for gate in gates]
     last = result.fits[-1]
     if last.smoke:
         return [*view, bold("smoke test passed: every stage ran, saved and evaluated; nothing was kept")]
@@ -229,12 +230,23 @@ def with_interval(value: float, ends: Interval | None) -> str:
 
 def table(*columns: str, right: Sequence[int] = ()) -> Table:
     """An empty table; right: columns of numbers."""
-    rows = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, header_style="bold")
+    rows = _Rows(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, header_style="bold")
     for index, column in enumerate(columns):
-        rows.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        rows.add_column(_one_line(column), justify="right" if index in right else "left", overflow="fold")
     return rows
+
+
+class _Rows(Table):
+    """A table in which no name breaks a line or commands the terminal."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        super().add_row(*(_one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
+def _one_line(text: str) -> str:
+    return visible(text).replace("\n", "\\n")
 
 
 def bold(text: str) -> Text:
     """A headline."""
-    return Text(text, style="bold")
+    return Text(visible(text), style="bold")

@@ -5,10 +5,19 @@ One small tree. The command line's border (`cli/border.py`) turns each class int
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 TreePath = tuple[str | int, ...]
+
+# What a name of the user's may hold and a line of ours may not: it would end the line, or command the terminal.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def visible(text: str) -> str:
+    """`text` with control characters written as their escapes; its line breaks and tabs stay."""
+    return _UNSEEN.sub(lambda unseen: ascii(unseen[0])[1:-1], text)
 
 
 class FtError(Exception):

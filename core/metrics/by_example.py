@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ft.core.metrics import calibration
 from ft.core.metrics.agreement import BY_COUNTS
+from ft.core.metrics.comparison import compare
 from ft.core.metrics.resampling import (
     Drop,
     Sampled,
@@ -34,13 +35,14 @@ from ft.core.metrics.resampling import (
 ORDER_ROOM = 200_000  # examples times classes, above which areas under curves are not resampled
 _ORDERS = ("auroc", "average_precision")
 _OF_MARKS = ("precision", "recall", "f1", "f1_micro")
+RATES = ("sensitivity", "specificity")
 _OF_SQUARES = ("rmse", "r2")
 Saved = Mapping[str, NDArray[np.float32]]  # by name, (N,) or (N, K)
 
 
 def compared(metrics: Sequence[str], *, binary: bool = False) -> list[str]:
     """Those that `drop` can tell of, of a category's (binary: of two classes), labels' or a number's."""
-    known = {*BY_COUNTS, *_OF_MARKS, *_OF_SQUARES, *(_ORDERS if binary else ())}
+    known = {*BY_COUNTS, *_OF_MARKS, *_OF_SQUARES, *((*_ORDERS, *RATES) if binary else ())}
     return [metric for metric in metrics if metric in known]
 
 
@@ -110,6 +112,10 @@ class CategoryExamples:
             keys, counts = grouped(self.targets, earlier["answer"].astype(np.int64), self.answer)
             before, after = (by_counts(metric, keys[0], answer, self.classes) for answer in keys[1:])
             return drop(before, after, counts, lower_is_better=False)
+        if metric in RATES and self.positive is not None and "answer" in earlier:
+            own = self.positive if metric == "sensitivity" else 1 - self.positive
+            theirs, mine = (answer[self.targets == own] == own for answer in (earlier["answer"], self.answer))
+            return compare(theirs.astype(np.float32), mine.astype(np.float32), lower_is_better=False)
         if metric in _ORDERS and self.positive is not None and "preference" in earlier:
             positive, sign = self.targets == self.positive, 1 if self.positive == 1 else -1
             both = (earlier["preference"], self.saved()["preference"])

@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Sequence
 
+from ft.core.errors import visible
 from ft.core.metrics.scores import Interval
 
 
 def escape(text: str) -> str:
     """`text` as one line of words: nothing in it is taken for Markdown or HTML."""
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     line = re.sub(r"([\\`*|<\[\]~])", r"\\\1", line)
     line = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)  # an underscore inside a word is just that
     return re.sub(r"&(?=#?\w+;)", r"\\&", line)  # else `&lt;` would show as <

@@ -13,7 +13,7 @@ from typing import Any
 
 from ft.core.errors import ConfigError, Problem
 
-OPTIONS = {"slices": "--slice"}
+OPTIONS = {"slices": "--slice", "python": "--metric"}
 
 
 @contextmanager

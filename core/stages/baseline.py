@@ -24,6 +24,7 @@ from ft.core.errors import ConfigError, DataError
 from ft.core.models.heads import Head
 from ft.core.stages.stored_document import read_document
 
+DOCUMENTS = 1  # the schema_version that is read
 Values = dict[str, NDArray[np.float32]]  # by flat name, (N,) or (N, K), in the order of the examples' names
 
 
@@ -122,6 +123,8 @@ def read_baseline(path: Path) -> Baseline:
     document = read_document(path, "eval", f"baseline {path}", "ft eval --json or --out")
     if not isinstance(document.get("metrics"), dict):
         raise DataError(f"baseline {path}: it is damaged, for it has no metrics")
+    if (version := document.get("schema_version", DOCUMENTS)) != DOCUMENTS:
+        raise ConfigError(f"baseline {path}: it has schema_version {version}, and this ft reads {DOCUMENTS}")
     packed = document.get("per_example")
     if not packed:
         raise ConfigError(f"baseline {path}: it holds no answers example by example; write it anew with ft eval --out")

@@ -47,7 +47,8 @@ def check_metrics(settings: EvalSection, heads: Mapping[str, Head]) -> None:
 
 def asked_metrics(settings: EvalSection, monitors: Iterable[str | None] = ()) -> list[str]:
     """Every metric that the experiment names: some are reported only when asked for."""
-    asked = [*(settings.metrics or []), *settings.min, *settings.max, *settings.per_slice, *filter(None, monitors)]
+    gated = [*settings.min, *settings.max, *settings.max_drop, *settings.per_slice]
+    asked = [*(settings.metrics or []), *gated, *filter(None, monitors)]
     return [*asked, *(name.removeprefix(CORRUPTED) for name in asked if name.startswith(CORRUPTED))]
 
 

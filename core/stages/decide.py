@@ -15,6 +15,7 @@ from ft.core.data.prepare import Data
 from ft.core.engine.checkpoint import load_checkpoint, save_checkpoint
 from ft.core.engine.evaluate import evaluate
 from ft.core.engine.record import Recorder
+from ft.core.metrics.decisions import COLDEST, HOTTEST
 from ft.core.runtime.timings import phase
 
 
@@ -41,7 +42,11 @@ def decide(best: Path, fit: Fit, data: Data, machine: Machine, batch_size: int, 
 
 def _told(output: str, decisions: Mapping[str, Any]) -> Iterator[str]:
     if "temperature" in decisions:
-        yield f"{output}: scores are divided by {decisions['temperature']:.3g}, the temperature chosen on validation"
+        found = decisions["temperature"]
+        yield f"{output}: scores are divided by {found:.3g}, the temperature chosen on validation"
+        if not 1.01 * COLDEST < found < 0.99 * HOTTEST:
+            why = "all answers there are right" if found < 1 else "the scores say next to nothing of the classes there"
+            yield f"{output}: that is the end of what is tried: {why}"
     match decisions.get("threshold"):
         case float(probability):
             yield f"{output}: the positive class is answered from {probability:.3g} on, chosen on validation"

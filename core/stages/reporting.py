@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ft.core.adapt.loading import LoadReport
+from ft.core.config.schema.corruptions import CORRUPTED
 from ft.core.engine.evaluate import Evaluation
 from ft.core.engine.events import EpochEnded, Event, Logged, Validated
 from ft.core.metrics.scores import Interval
@@ -149,7 +150,7 @@ def write_eval_report(
 
 def _own_metrics(result: EvalResult) -> dict[str, tuple[float, Interval | None]]:
     built_in = result.evaluation.metrics()
-    own = [name for name in result.metrics if name not in built_in]
+    own = [name for name in result.metrics if name not in built_in and not name.startswith(CORRUPTED)]
     return {name: (result.metrics[name], result.intervals.get(name)) for name in own}
 
 

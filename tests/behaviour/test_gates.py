@@ -387,3 +387,72 @@ def test_every_score_has_an_interval_and_can_be_held_against_a_baseline(two: Pat
         change = sign * (document["metrics"][metric] - json.loads(worse.out)["metrics"][metric])
         assert gate["value"] == pytest.approx(change, abs=1e-6)
         assert gate["p"] < 0.05
+
+
+# ---------------------------------------------------------------- verdicts that cannot be reached
+
+
+def test_a_command_that_fails_leaves_no_earlier_pass_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    best = home / "runs/tiny/1/checkpoints/best.pt"
+    words = ["eval", "model.pt", "--min", "accuracy=0.5", "--junit", "gates.xml"]
+    (home / "model.pt").write_bytes(best.read_bytes())
+    assert ft(*words, cwd=home).code == 0
+    damaged = bytearray(best.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (home / "model.pt").write_bytes(damaged)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(home / "summary.md"))
+    answer = ft(*words, cwd=home)
+    assert answer.code == 4
+    root = ElementTree.parse(home / "gates.xml").getroot()
+    assert root.get("errors") == "1"
+    assert "damaged" in next(root.iter("error")).get("message", "")
+    assert "::error title=ft%3A failed::" in answer.err
+    assert "damaged" in (home / "summary.md").read_text()
+
+
+def test_a_gate_given_twice_is_refused(home: Path) -> None:
+    answer = ft("eval", "runs/tiny/1", "--min", "accuracy=0.9", "--min", "accuracy=0.1", cwd=home)
+    assert answer.code == 2
+    assert "--min accuracy: is given twice" in answer.err
+
+
+def test_names_cannot_command_a_terminal_or_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("a" + chr(27) + "[31mred", "b" + chr(10) + "::error ::x")
+    rows = ["x,kind", *(f'{index},"{names[index % 2]}"' for index in range(60))]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    settings = {
+        "name": "odd",
+        "data": {"source": "table", "root": ".", "train": "rows.csv", "split": {"val": 10, "test": 20}},
+        "inputs": {"x": {"type": "number"}},
+        "outputs": {"kind": {"type": "category"}},
+        "model": {"body": [{"Linear": 4}]},
+        "train": {"epochs": 1, "batch_size": 16},
+    }
+    (tmp_path / "odd.yaml").write_text(json.dumps(settings))
+    assert ft("train", "odd.yaml", cwd=tmp_path).code == 0
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    answer = ft("eval", "runs/odd/1", "--per-class", "recall=0.99", "--slice", "kind", cwd=tmp_path)
+    assert answer.code == 3
+    for text in (answer.out, answer.err, (tmp_path / "summary.md").read_text()):
+        assert chr(27) not in text
+        assert not any(line.startswith("::error ::") for line in text.splitlines())
+    assert "\\x1b[31mred" in answer.out
+
+
+def test_rates_of_two_classes_can_be_held_against_a_baseline(table: Path) -> None:
+    assert ft("eval", "runs/towns/1", "--out", "main.json", cwd=table).code == 0
+    assert ft("train", "towns.yaml", "train.epochs=1", "train.lr=0.0001", cwd=table).code == 0
+    drops = [word for metric in ("sensitivity", "specificity", "kappa") for word in ("--max-drop", f"{metric}=0.9")]
+    answer = ft("eval", "runs/towns/2", "--baseline", "main.json", *drops, "--json", cwd=table)
+    document, before = json.loads(answer.out), json.loads((table / "main.json").read_text())["metrics"]
+    for gate in document["gates"][:2]:
+        metric = gate["metric"].removeprefix("drop of ")
+        assert gate["value"] == pytest.approx(before[metric] - document["metrics"][metric], abs=1e-6)
+    assert document["gates"][2]["metric"] == "drop of kappa"
+    other = {**json.loads((table / "main.json").read_text()), "schema_version": 99}
+    (table / "other.json").write_text(json.dumps(other))
+    later = ft("eval", "runs/towns/2", "--baseline", "other.json", *drops, cwd=table)
+    assert later.code == 2
+    assert "schema_version 99" in later.err
