@@ -1,6 +1,6 @@
 """Exported files against the checkpoints they were made of: parity, size, and latency against plain eager torch.
 
-Three networks: the guide's, configs/mnist-strong.yaml, both trained on MNIST for a little, and torchvision's ResNet-18
+Three networks: the guide's, configs/mnist-strong.yaml, both trained on MNIST for 200 steps, and torchvision's ResNet-18
 on handwritten digits at 224 pixels. Each is exported by `ft export`, whose check on the whole test split gives the
 differences. Then, in one process and in turn, on one thread, all from the bytes of pictures to probabilities:
 
@@ -60,8 +60,8 @@ def trained(folder: Path, mnist: Path) -> dict[str, Path]:
     (folder / "resnet18.yaml").write_text(RESNET)
     strong = HERE.parents[1] / "configs" / "mnist-strong.yaml"
     lines = {
-        "the guide's": [HERE / "guide.yaml", f"data.root={mnist}", "train.epochs=1"],
-        "mnist-strong": [strong, f"data.root={mnist}", "train.epochs=1"],
+        "the guide's": [HERE / "guide.yaml", f"data.root={mnist}", "train.max_steps=200"],
+        "mnist-strong": [strong, f"data.root={mnist}", "train.max_steps=200"],
         "ResNet-18 at 224": [folder / "resnet18.yaml"],
     }
     return {name: Path(run("train", *words, "-q", "--runs-dir", folder).strip()) for name, words in lines.items()}
