@@ -35,29 +35,14 @@ ERROR: dict[str, Any] = {
 }
 
 
-def facts_of(rebuilt: Rebuilt, answerer: Answerer, limits: Limits, path: str) -> dict[str, Any]:
-    """A checkpoint's."""
-    machine = rebuilt.machine
-    engine = {"engine": "torch", "device": str(machine.device), "precision": machine.precision.name}
-    inputs = {name: rebuilt.inputs[name] for name in answerer.kinds}
-    return facts(rebuilt.experiment.name, path, engine, inputs, rebuilt.outputs, rebuilt.heads, answerer, limits)
-
-
-def facts(
-    name: str,
-    path: str,
-    engine: Mapping[str, str],
-    inputs: Mapping[str, Column],
-    outputs: Mapping[str, Column],
-    heads: Mapping[str, Head],
-    answerer: Answerer,
-    limits: Limits,
-) -> dict[str, Any]:
-    """`/schema`. engine: engine, device and precision."""
+def facts_of(rebuilt: Rebuilt, answerer: Answerer, limits: Limits, path: str, engine: str) -> dict[str, Any]:
+    """`/schema`. engine: torch or onnxruntime."""
+    machine, outputs, heads = rebuilt.machine, rebuilt.outputs, rebuilt.heads
+    told = {"engine": engine, "device": str(machine.device), "precision": machine.precision.name}
     ranks = any(isinstance(column, Catalog) for column in outputs.values())
-    given = [_input(each, column) for each, column in inputs.items()]
+    given = [_input(each, rebuilt.inputs[each]) for each in answerer.kinds]
     return {
-        "model": {"name": name, "path": path, **engine},
+        "model": {"name": rebuilt.experiment.name, "path": path, **told},
         "inputs": given,
         "outputs": [_output(each, column, heads[each]) for each, column in outputs.items()],
         "accepts": [JSON] if ranks else accepted(answerer.kinds),

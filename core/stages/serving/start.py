@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ft.core.errors import ConfigError, MissingExtraError
-from ft.core.stages.evaluate import rebuild
+from ft.core.stages.evaluate import Rebuilt, rebuild
 from ft.core.stages.serving.limits import Address, Limits
 from ft.core.stages.subject import is_config, open_subject
 
@@ -28,6 +28,30 @@ class Ready:
     device: str
     token: bool
     pid: int
+
+
+def open_model(
+    path: Path, overrides: Sequence[str] = (), python: Path | None = None, adapter: Path | None = None
+) -> tuple[Rebuilt, str]:
+    """A checkpoint or run, computed by torch, or a file that `ft export` wrote, by onnxruntime; and which of the two.
+
+    Raises what opening either raises.
+    """
+    if is_config(path):
+        raise ConfigError(f"{path} is a file of settings; ft serve takes a checkpoint, a run or an ONNX file")
+    if path.suffix == ".onnx":
+        if python is not None or adapter is not None:
+            raise ConfigError(f"{path} holds its network as it is: --python and --adapter are for checkpoints")
+        from ft.core.ship.onnx_model import OnnxModel
+
+        model = OnnxModel.open(path, overrides)
+        machine = model.machine
+        return Rebuilt(
+            model.loaded.experiment, machine, model.inputs, model.outputs, model.settings, model.heads, model.network
+        ), "onnxruntime"
+    subject = open_subject(path, overrides, python, adapter)
+    with subject.loaded.locating():
+        return rebuild(subject), "torch"
 
 
 def serve(
@@ -53,14 +77,10 @@ def serve(
     from ft.core.stages.serving.run import bound, serve_until_told, url_of
     from ft.core.stages.serving.service import Service
 
-    if is_config(path):
-        raise ConfigError(f"{path} is a file of settings; ft serve takes a checkpoint or run")
     with bound(address) as listening:
-        subject = open_subject(path, overrides, python, adapter)
-        with subject.loaded.locating():
-            rebuilt = rebuild(subject)
-            answerer = answerer_of(rebuilt, limits)
-        facts = facts_of(rebuilt, answerer, limits, str(path))
+        rebuilt, engine = open_model(path, overrides, python, adapter)
+        answerer = answerer_of(rebuilt, limits)
+        facts = facts_of(rebuilt, answerer, limits, str(path), engine)
         url, (host, port) = url_of(listening), listening.getsockname()[:2]
         model = facts["model"]
         ready = Ready(
