@@ -462,7 +462,7 @@ def test_every_request_is_counted_and_has_a_line_that_no_sender_can_break(digits
             "ft_requests_in_flight 1",
         ):
             assert line in text.splitlines()
-        assert len(running.lines) == 6
+        wait_for(lambda: len(running.lines) == 6)  # a line comes after its answer
         assert re.fullmatch(r"127\.0\.0\.1 POST /predict 200 \d+\.\d ms, 1 of a batch of 1", running.lines[0])
         assert "/%0a%1b[31mfalse 404" in running.lines[4]
 

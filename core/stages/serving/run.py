@@ -72,16 +72,21 @@ def serve_until_told(
 ) -> None:
     """Answer until a signal asks to stop. Raises ResourceError where requests are left when the grace is over."""
 
+    hooks: list[Callable[[], object]] = []
+
+    def stop() -> None:
+        for hook in hooks:
+            hook()
+
     async def main() -> None:
         loop, told = asyncio.get_running_loop(), asyncio.Event()
+        hooks.append(lambda: loop.call_soon_threadsafe(told.set))
+        if wishes.stopped:
+            told.set()
+        await answer_until(told, service, listening, on_ready=on_ready, log=log)
 
-        def stop() -> None:
-            loop.call_soon_threadsafe(told.set)
-
-        with passed_on(stop, lambda: None):
-            await answer_until(told, service, listening, on_ready=on_ready, log=log)
-
-    asyncio.run(main())
+    with passed_on(stop, lambda: None) as wishes:  # before asyncio.run, which would have a handler of its own
+        asyncio.run(main())
 
 
 async def answer_until(
