@@ -91,7 +91,7 @@ function field(input) {
   }
   const mode = input.type === "number" ? { inputMode: "decimal" } : {};
   return element("input", { type: "text", value: input.type === "number" ? "" : [example].flat().join(" "), ...mode,
-    placeholder: input.type === "number" ? (input.missing ? "a number, or nothing" : "a number") : "" });
+    placeholder: { number: input.missing ? "a number, or nothing" : "a number", set: "names, with commas between" }[input.type] || "" });
 }
 
 function value(input, control) {

@@ -44,8 +44,7 @@ def _told(operation: Mapping[str, Any]) -> Iterator[str]:
         if "example" in body:
             yield f"<pre>{escape(json.dumps(body['example'], indent=2, ensure_ascii=False))}</pre>"
         schema = body["schema"].get("oneOf", [body["schema"]])[0]
-        if "properties" in schema:
-            yield _properties(schema["properties"])
+        yield _properties(schema["properties"]) if "properties" in schema else "<p>The bytes of one.</p>"
     rows = "".join(
         f"<tr><td>{escape(code)}</td><td>{escape(answer['description'])}</td></tr>"
         for code, answer in operation.get("responses", {}).items()
