@@ -225,14 +225,17 @@ def bomb(side: int) -> bytes:
     return file.getvalue()
 
 
-def test_garbage_and_bombs_are_refused_before_they_are_decoded(digits: Path) -> None:
+def test_garbage_and_bombs_are_refused_before_they_are_decoded(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = (digits / "d0.png").read_bytes()
     with serving(digits / "runs/tiny/1", Limits(pixels=10_000)) as running:
         for bad, status in ((b"garbage", 400), (b"", 400), (good[:60], 400), (bomb(200), 413), (bomb(30_000), 413)):
             body, kind = form([("file", "good.png", good), ("file", "bad.png", bad)])
             assert running.ask(body=body, kind=kind).error == (status, "bad.png")
-        postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"  # Pillow would start another program for it
-        assert running.ask(body=postscript, kind="image/eps").error == (400, "body")
+        postscript, started = io.BytesIO(), []
+        Image.new("L", (9, 9)).save(postscript, "EPS")
+        monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: started.append(1))  # a program of its own
+        assert running.ask(body=postscript.getvalue(), kind="image/eps").error == (400, "body")
+        assert started == []
         assert running.ask(body=bomb(99), kind="image/png").status == 200
 
 
