@@ -98,11 +98,12 @@ def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 @contextmanager
 def _opened(
-    source: Path | BytesIO, name: Path | str, formats: tuple[str, ...] | None = None, max_pixels: int = MAX_PIXELS
+    source: Path | BytesIO, name: Path | str, formats: tuple[str, ...] | None = None, max_pixels: int | None = None
 ) -> Iterator[Image.Image]:
     """A picture whose size is bearable, open; whatever Pillow raises within becomes a DataError that names it."""
     from PIL import Image, UnidentifiedImageError
 
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
     try:
         with Image.open(source, formats=formats) as opened:
             if opened.width * opened.height > max_pixels:
