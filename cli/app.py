@@ -26,6 +26,7 @@ from ft.cli.commands.report import report
 from ft.cli.commands.run import run
 from ft.cli.commands.runs import runs_app
 from ft.cli.commands.schema import schema
+from ft.cli.commands.serve import serve
 from ft.cli.commands.train import train
 from ft.cli.commands.verify_resume import verify_resume
 from ft.cli.streams import own_streams
@@ -68,6 +69,7 @@ app.command("eval")(evaluate)
 app.command("run")(run)
 app.command("predict")(predict)
 app.command("explain")(explain)
+app.command("serve")(serve)
 app.command("merge")(merge)
 app.command("export")(export)
 app.command("layers")(layers)

@@ -54,6 +54,7 @@ from ft.core.stages.profile import Profile
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.seeds import SeedsResult
+from ft.core.stages.serving.start import Ready
 from ft.core.stages.verify import Verified
 
 if TYPE_CHECKING:  # it loads torch's exporter
@@ -154,6 +155,13 @@ class Console:
             replaced, rows = out.exists(), write_recommendations(out, result)
             view = views.written(out, f"{rows:,} recommendations", replaced=replaced)
         self._result(view, documents.recommendations(result), "")
+
+    def serving(self, result: Ready) -> None:
+        """One line on stderr, the document before it: what comes after is the service's."""
+        if self._as_json:
+            results().write(json.dumps(documents.serving(result), indent=2) + "\n")
+            results().flush()
+        self._err.print(Text(f"{result.path} answers on {result.url} ({result.engine}, {result.device})"))
 
     def layers(self, result: LayersResult) -> None:
         """The table of units."""

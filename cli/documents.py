@@ -24,6 +24,7 @@ from ft.core.stages.predict import Predictions
 from ft.core.stages.profile import Profile
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
+from ft.core.stages.serving.start import Ready
 from ft.core.stages.verify import Verified
 
 if TYPE_CHECKING:  # it loads torch's exporter
@@ -90,6 +91,11 @@ def explanations(result: Explanations) -> dict[str, Any]:
 def importance(result: Importance) -> dict[str, Any]:
     """An entry per output and input: how much worse its main metric is with the input shuffled."""
     return _document("importance", asdict(result))
+
+
+def serving(result: Ready) -> dict[str, Any]:
+    """Where a service answers."""
+    return _document("serve", asdict(result))
 
 
 def layers(result: LayersResult) -> dict[str, Any]:

@@ -32,6 +32,7 @@ DOCUMENTS = {
     "recommend": "answers:Recommend",
     "explain": "explained:Explain",
     "importance": "explained:Importance",
+    "serve": "answers:Serve",
     "merge": "answers:Merge",
     "export": "shipped:Export",
     "layers": "answers:Layers",

@@ -55,6 +55,20 @@ class Recommend(Document):
     recommendations: list[ForUser] = Field(description="a user each, in the order given")
 
 
+class Serve(Document):
+    """`ft serve CHECKPOINT --json`, printed once it answers; the process goes on."""
+
+    kind: Literal["serve"]
+    url: str = Field(description="where a browser on this machine finds it")
+    host: str = Field(description="the address it listens on")
+    port: int = Field(ge=1, le=65535, description="with --port 0 the free one that was taken")
+    path: str = Field(description="what is served, as it was named")
+    engine: Literal["torch", "onnxruntime"]
+    device: str
+    token: bool = Field(description="whether requests must bring a token")
+    pid: int = Field(description="the process to send SIGTERM to")
+
+
 class Merge(Document):
     """`ft merge --json`."""
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,12 @@ FORM = 1  # to be counted up when the same file comes to give other pixels: cach
 ORIENTATION = 0x0112  # the EXIF tag
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error)  # all of these come from Pillow
 NO_PICTURE = "cannot be read as a picture: it is none, or of a format that Pillow does not know"
+UPLOADED = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # Pillow would start Ghostscript for others
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+class TooManyPixelsError(DataError):
+    """A picture that is not decoded because of its size."""
 
 
 def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
@@ -40,10 +46,25 @@ def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def read_into(path: Path, out: np.ndarray) -> Sequence[str]:
     """Fill out, uint8 (C, H, W), from a file; nothing is to be remarked. Raises DataError naming the file."""
-    with _opened(path) as image:
-        image.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
-        _fit_into(_upright(image), out)
+    with _opened(path, path) as image:
+        _decode(image, out)
     return ()
+
+
+def read_bytes(data: bytes, name: str, shape: tuple[int, int, int], max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """A picture that somebody sent, as `read` would give it. name: what errors call it.
+
+    Raises TooManyPixelsError before anything is decoded, DataError for what is no picture.
+    """
+    out = np.empty(shape, dtype=np.uint8)
+    with _opened(BytesIO(data), name, UPLOADED, max_pixels) as image:
+        _decode(image, out)
+    return out
+
+
+def _decode(image: Image.Image, out: np.ndarray) -> None:
+    image.draft(None, (2 * max(out.shape[1:]),) * 2)  # JPEG only: skips detail beyond twice the size
+    _fit_into(_upright(image), out)
 
 
 def form() -> str:
@@ -56,7 +77,7 @@ def form() -> str:
 
 def is_grey(path: Path) -> bool:
     """Whether a file holds grey levels alone, by its head; a palette counts as colours. Raises DataError naming it."""
-    with _opened(path) as image:
+    with _opened(path, path) as image:
         return image.mode in GREY_MODES
 
 
@@ -76,23 +97,28 @@ def fit_all(arrays: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """A picture whose size is bearable, open; whatever Pillow raises within becomes a DataError naming the file."""
+def _opened(
+    source: Path | BytesIO, name: Path | str, formats: tuple[str, ...] | None = None, max_pixels: int | None = None
+) -> Iterator[Image.Image]:
+    """A picture whose size is bearable, open; whatever Pillow raises within becomes a DataError that names it."""
     from PIL import Image, UnidentifiedImageError
 
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise DataError(f"{path}: {opened.width} x {opened.height} pixels; the limit is {MAX_PIXELS:,} in all")
+        with Image.open(source, formats=formats) as opened:
+            if opened.width * opened.height > max_pixels:
+                size = f"{opened.width} x {opened.height} pixels"
+                raise TooManyPixelsError(f"{name}: {size}; the limit is {max_pixels:,} in all")
             yield opened
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: {NO_PICTURE if path.stat().st_size else 'is empty'}") from error
+        length = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
+        raise DataError(f"{name}: {NO_PICTURE if length else 'is empty'}") from error
     except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read as a picture: {error}") from error
+        raise DataError(f"{name}: cannot be read as a picture: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path}: too many pixels; the limit is {MAX_PIXELS:,} in all") from error
+        raise TooManyPixelsError(f"{name}: too many pixels; the limit is {max_pixels:,} in all") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

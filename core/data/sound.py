@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,16 @@ def read_into(path: Path, out: np.ndarray, rate: int) -> Sequence[str]:
     Returns what there is to remark: was cut, was clipped. Raises DataError naming the file when it cannot be read or
     holds no samples, MissingExtraError without soundfile or soxr.
     """
-    wave, longer = _mono(path, rate, len(out))
+    return _fill(out, *_mono(path, path, rate, len(out)))
+
+
+def read_bytes(data: bytes, name: str, rate: int, samples: int) -> tuple[np.ndarray, Sequence[str]]:
+    """A sound that somebody sent, as `read` would give it, and what there is to remark. name: what errors call it."""
+    out = np.empty(samples, dtype=np.int16)
+    return out, _fill(out, *_mono(BytesIO(data), name, rate, samples))
+
+
+def _fill(out: np.ndarray, wave: np.ndarray, longer: bool) -> Sequence[str]:
     levels = np.rint(wave[: len(out)] * FULL_SCALE)
     out[: len(levels)] = np.clip(levels, -FULL_SCALE, FULL_SCALE - 1)
     out[len(levels) :] = 0
@@ -44,27 +54,27 @@ def read_into(path: Path, out: np.ndarray, rate: int) -> Sequence[str]:
     return remarks
 
 
-def _mono(path: Path, rate: int, samples: int) -> tuple[np.ndarray, bool]:
+def _mono(source: Path | BytesIO, name: Path | str, rate: int, samples: int) -> tuple[np.ndarray, bool]:
     """At least the first `samples` of a file, or all it has, float32 at `rate`; whether it goes on after them."""
     soundfile, soxr = _libraries()
     try:
-        with soundfile.SoundFile(path) as opened:
+        with soundfile.SoundFile(source) as opened:
             needed = math.ceil((samples / rate + MARGIN_S) * opened.samplerate)
             wave = opened.read(needed, dtype="float32", always_2d=True).mean(axis=1)  # (T, channels) -> (T,)
             longer = opened.frames * rate > samples * opened.samplerate
             if opened.samplerate != rate:
                 wave = soxr.resample(wave, opened.samplerate, rate)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{name}: no such file") from error
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:  # TypeError: a suffix it does not know
-        if not path.exists():
-            raise DataError(f"{path}: no such file") from error
+        if isinstance(source, Path) and not source.exists():
+            raise DataError(f"{name}: no such file") from error
         said = getattr(error, "error_string", str(error))
-        raise DataError(f"{path}: cannot be read as a sound: {said}") from error
+        raise DataError(f"{name}: cannot be read as a sound: {said}") from error
     if len(wave) == 0:
-        raise DataError(f"{path}: holds no samples")
+        raise DataError(f"{name}: holds no samples")
     if not np.isfinite(wave).all():
-        raise DataError(f"{path}: holds samples that are not finite numbers")
+        raise DataError(f"{name}: holds samples that are not finite numbers")
     return wave, longer
 
 

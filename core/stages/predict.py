@@ -18,7 +18,7 @@ from ft.core.assemble.parts import build_loader
 from ft.core.data.unlabelled import Unlabelled
 from ft.core.engine.evaluate import evaluating
 from ft.core.errors import ConfigError, DivergedError
-from ft.core.models.heads import Decoded
+from ft.core.models.heads import Decoded, Head
 from ft.core.stages.evaluate import Rebuilt, rebuild
 from ft.core.stages.questions import read_files, read_values
 from ft.core.stages.subject import Subject
@@ -104,15 +104,14 @@ def _predict(rebuilt: Rebuilt, rows: Unlabelled) -> Predictions:
             places = rows.places[batch.examples.numpy()].tolist()
             called = [rows.names[place] for place in places]
             _check_finite(rebuilt, called, raw)
-            for place, own in zip(places, _answers(rebuilt, called, raw), strict=True):
+            for place, own in zip(places, answers_of(rebuilt.heads, called, raw), strict=True):
                 answers[place] = own
     return Predictions(list(chain.from_iterable(answers)), tuple(rebuilt.heads), rows.notes)
 
 
 def _check_finite(rebuilt: Rebuilt, called: Sequence[str], raw: Mapping[str, Tensor]) -> None:
     """One host sync for the batch."""
-    finite = torch.stack([raw[name].float().isfinite().flatten(1).all(1) for name in rebuilt.heads]).all(0)  # (B,)
-    broken = [name for name, fine in zip(called, finite.tolist(), strict=True) if not fine]
+    broken = [name for name, fine in zip(called, finite_rows(rebuilt.heads, raw).tolist(), strict=True) if not fine]
     if broken:
         raise DivergedError(
             f"the model's answer is NaN or infinite for {', '.join(broken)}: these weights have diverged, or "
@@ -120,11 +119,18 @@ def _check_finite(rebuilt: Rebuilt, called: Sequence[str], raw: Mapping[str, Ten
         )
 
 
-def _answers(rebuilt: Rebuilt, called: Sequence[str], raw: Mapping[str, Tensor]) -> Iterator[tuple[Prediction, ...]]:
-    """For each example of a batch its answers, one for each output."""
+def finite_rows(heads: Mapping[str, Head], raw: Mapping[str, Tensor]) -> Tensor:
+    """bool (B,): whether all that the model says of an example is finite."""
+    return torch.stack([raw[name].float().isfinite().flatten(1).all(1) for name in heads]).all(0)
+
+
+def answers_of(
+    heads: Mapping[str, Head], called: Sequence[str], raw: Mapping[str, Tensor]
+) -> Iterator[tuple[Prediction, ...]]:
+    """For each example of a batch its answers, one for each output. raw: by output, float (B, size)."""
     outputs = [
         _output(called, name, head.decode(raw[name].float()), getattr(head, "classes", ()))
-        for name, head in rebuilt.heads.items()
+        for name, head in heads.items()
     ]
     return zip(*outputs, strict=True)
 

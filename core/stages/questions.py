@@ -83,13 +83,18 @@ def _check_names(rebuilt: Rebuilt, values: Mapping[str, str]) -> None:
 
 def _of_values(rebuilt: Rebuilt, values: Mapping[str, str]) -> Unlabelled:
     """What stands for a missing value in the experiment's tables does so here."""
-    data = rebuilt.experiment.data
-    missing = data.missing if isinstance(data, TableData) else []
     texts, notes = dict(values), []
     for name, column in rebuilt.inputs.items():
-        if column.kind != "text" and values[name] in ("", *missing):
+        if is_missing(rebuilt, name, values[name]):
             texts[name] = ""
             if column.kind == "category":  # the others tell by themselves
                 notes.append(f"{name} has no value; it counts as missing")
     rows = encode_texts({n: [text] for n, text in texts.items()}, [COMMAND_LINE], rebuilt.inputs, _settings(rebuilt))
     return replace(rows, notes=(*notes, *rows.notes))
+
+
+def is_missing(rebuilt: Rebuilt, name: str, text: str) -> bool:
+    """Whether a text stands for a missing value of this input, as in the experiment's own tables."""
+    data = rebuilt.experiment.data
+    missing = data.missing if isinstance(data, TableData) else []
+    return rebuilt.inputs[name].kind != "text" and text in ("", *missing)

@@ -5,7 +5,7 @@ The items, their titles and what each user chose are in the checkpoint: no data 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,10 +55,34 @@ def recommend(subject: Subject, users: Sequence[str], top: int, *, seen: bool = 
     Raises ConfigError for a model that ranks nothing and for unknown users, DivergedError for scores not finite.
     """
     with subject.loaded.locating():
-        rebuilt = rebuild(subject)
+        return list(Recommender.of(rebuild(subject)).recommend(users, top, seen=seen))
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A rebuilt ranking, to be asked again and again. known: the users of training, in the order of their codes."""
+
+    rebuilt: Rebuilt
+    output: str
+    catalog: Catalog
+    known: dict[str, int]
+
+    @classmethod
+    def of(cls, rebuilt: Rebuilt) -> Recommender:
+        """Raises ConfigError for a model that ranks nothing."""
         output, catalog = _catalog(rebuilt)
-        codes = _codes(rebuilt, catalog, users)
-        return list(_best(rebuilt, output, catalog, codes, top, seen=seen))
+        names = _names(rebuilt, catalog.user)
+        return cls(rebuilt, output, catalog, {name: code for code, name in enumerate(names, start=1)})
+
+    @property
+    def user(self) -> str:
+        """The input that names the user."""
+        return self.catalog.user
+
+    def recommend(self, users: Sequence[str], top: int, *, seen: bool = False) -> Iterator[Recommendations]:
+        """As the function of this name. Unknown users are told before anything is computed."""
+        codes = _codes(self.known, self.user, users)
+        return _best(self.rebuilt, self.output, self.catalog, codes, top, seen=seen)
 
 
 def _catalog(rebuilt: Rebuilt) -> tuple[str, Catalog]:
@@ -69,18 +93,15 @@ def _catalog(rebuilt: Rebuilt) -> tuple[str, Catalog]:
     raise ConfigError(f"--user asks for recommendations, and this model ranks nothing: its output is {has}")
 
 
-def _codes(rebuilt: Rebuilt, catalog: Catalog, users: Sequence[str]) -> Tensor:
+def _codes(code_of: Mapping[str, int], called: str, users: Sequence[str]) -> Tensor:
     """The users' codes, int64 (B,)."""
-    known = _names(rebuilt, catalog.user)
-    code_of = {name: code for code, name in enumerate(known, start=1)}
+    known = tuple(code_of)
     problems = []
     for user in users:
         if user not in code_of:
             near = did_you_mean(user, known)
             some = ", ".join(known[:SHOWN]) + (f", … ({len(known):,} in all)" if len(known) > SHOWN else "")
-            problems.append(
-                f"--user {user}: there is no such {catalog.user} in training{near or f'; there are {some}'}"
-            )
+            problems.append(f"--user {user}: there is no such {called} in training{near or f'; there are {some}'}")
     if problems:
         raise ConfigError(*problems)
     return torch.tensor([code_of[user] for user in users])

@@ -62,7 +62,7 @@ def test_the_package_list_is_the_folders(root: Path) -> None:
 def test_the_wheel_holds_every_file_under_its_import_name(root: Path, dist: Path) -> None:
     [wheel] = dist.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    kept = {".py", ".yaml", ".typed", ".j2", ".css"}
+    kept = {".py", ".yaml", ".typed", ".j2", ".css", ".html", ".js"}
     files = [path for part in PARTS for path in (root / part).rglob("*") if path.suffix in kept]
     assert names == {f"ft/{path.relative_to(root).as_posix()}" for path in files}
 

@@ -45,6 +45,7 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("explain", "importance", 0, ["explain", "runs/two/1", "--repeats", "2"]),
     ("explain", "explain", 0, ["explain", "runs/two/1", "new.csv", "--output", "kind"]),
     ("report", "report", 0, ["report", RUN, "runs/tiny/2", "runs/all/1", "--out", "compared.html"]),
+    ("serve", "error", 2, ["serve", "tiny.yaml"]),  # its own document: test_serving_process.py
     ("merge", "merge", 0, ["merge", "runs/tiny/2"]),
     ("export", "export", 0, ["export", RUN, "--format", "safetensors"]),
     ("layers", "layers", 0, ["layers", "runs/tiny/3"]),

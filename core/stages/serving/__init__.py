@@ -1,0 +1,1 @@
+"""`ft serve`: a model behind HTTP. FastAPI and uvicorn are imported here and nowhere else."""
