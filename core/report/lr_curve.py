@@ -41,6 +41,7 @@ def curve(points: Sequence[LrPoint], suggestion: float) -> str:
     """The same as SVG: losses as dots, the smoothed loss as a line, the suggestion as a line down. No script."""
     width, height, margin, other = _SVG
     low, high = _limits(points)
+    low = min(low, *(point.loss for point in points))
 
     def place(rate: float, loss: float) -> tuple[float, float]:
         up = (min(max(loss, low), high) - low) / (high - low or 1.0)

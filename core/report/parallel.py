@@ -16,6 +16,7 @@ from ft.core.report.tuning import TrialRow, ranked, shown
 _HEIGHT, _TOP, _BOTTOM, _SIDE, _APART = 360, 50, 30, 70, 150
 _BEST, _WORST = (178, 24, 43), (200, 205, 215)
 _TICKS = 5
+_HALO = 'paint-order="stroke" stroke="#fff" stroke-width="3"'  # legible across the lines
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def _line(axes: Sequence[Axis], settings: Mapping[str, Any], score: float, rank:
 def _axis(axis: Axis, x: int) -> str:
     name = axis.key if len(axis.key) <= 24 else f"…{axis.key[-23:]}"
     marks = "".join(
-        f'<text x="{x + 5}" y="{_height(place) + 4:.1f}">{escape(text[:20])}</text>' for place, text in axis.ticks()
+        f'<text x="{x + 5}" y="{_height(place) + 4:.1f}" {_HALO}>{escape(text[:20])}</text>'
+        for place, text in axis.ticks()
     )
     return (
         f'<line x1="{x}" y1="{_TOP}" x2="{x}" y2="{_HEIGHT - _BOTTOM}" stroke="#333"/>'

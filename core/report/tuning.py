@@ -6,11 +6,11 @@ would have done with the same budget, what the test split was used for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ft.core.config.write import one_line
 from ft.core.report.text import block, code, duration, escape, interval, number, table
 
 STATES = ("finished", "pruned", "failed", "running")
@@ -87,10 +87,10 @@ def render(report: TuneReport) -> str:
 
 
 def shown(value: Any) -> str:
-    """A setting's value, short: text without quotes, numbers with four significant digits."""
+    """A setting's value, short: text without quotes, numbers with four significant digits, the rest as YAML."""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else one_line(value)
 
 
 def counts(trials: Sequence[TrialRow]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ft.core.config.load import Loaded, load_experiment
 from ft.core.report.parallel import parallel
 from ft.core.report.text import number
-from ft.core.report.tuning import LookAtTest, TrialRow, TuneReport, baseline_sentence, render
+from ft.core.report.tuning import LookAtTest, TrialRow, TuneReport, baseline_sentence, render, shown
 from ft.core.stages.evaluate import judge
 from ft.core.stages.notices import Notice, warn
 from ft.core.stages.options import Options
@@ -135,7 +135,7 @@ def _judge(search: Search, study: Study, best: TrialRow, options: Options) -> Ev
 
 def _searched(dimension: Dimension) -> str:
     if dimension.kind == "choices":
-        return ", ".join(dimension.texts)
+        return ", ".join(shown(dimension.plain(text)) for text in dimension.texts)
     step = f" by {dimension.step:g}" if dimension.step else ""
     return f"{dimension.low:g} to {dimension.high:g}{step}, {dimension.kind}"
 

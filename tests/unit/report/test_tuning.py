@@ -20,7 +20,7 @@ TRIALS = (
 )
 AXES = (
     Axis("train.lr", 0.01, 1.0, log=True),
-    Axis("train.optimizer", choices=("adam", '{"sgd": {"momentum": 0.9}}')),
+    Axis("train.optimizer", choices=("adam", "{sgd: {momentum: 0.9}}")),
 )
 REPORT = TuneReport(
     name="x",
@@ -78,7 +78,7 @@ def test_random_search_is_said_with_its_limits() -> None:
 
 def test_the_curve_of_learning_rates_is_lowest_where_the_loss_is() -> None:
     rates = [10 ** (-6 + 0.1 * step) for step in range(61)]
-    points = [LrPoint(rate, 0.0, 1 + (math.log10(rate) + 2) ** 2) for rate in rates]
+    points = [LrPoint(rate, 1.0, 1 + (math.log10(rate) + 2) ** 2) for rate in rates]
     lines = chart(points, 1e-4)
     bottom = lines[11]
     assert bottom.startswith("        1 ")
