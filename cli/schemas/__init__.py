@@ -35,6 +35,8 @@ DOCUMENTS = {
     "merge": "answers:Merge",
     "layers": "answers:Layers",
     "profile": "looks:Profile",
+    "tune": "searched:Tune",
+    "lr-find": "searched:LrFind",
     "report": "compared:Report",
     "runs": "listed:Runs",
     "runs-delete": "listed:RunsDelete",

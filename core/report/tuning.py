@@ -1,7 +1,7 @@
-"""A search's report as Markdown: the best settings first, then what they are worth, then all trials.
+"""A search's report as a page: the best settings first, then what they are worth, then all trials.
 
-Plain values in, text out. Says what a reader must know to believe it: on which split was chosen, how random search
-would have done with the same budget, what the test split was used for.
+Plain values in, a page for Markdown and HTML out. Says what a reader must know to believe it: on which split was
+chosen, how random search would have done with the same budget, what the test split was used for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ft.core.config.write import one_line
-from ft.core.report.text import block, code, duration, escape, interval, number, table
+from ft.core.report.page import Block, Bullets, Cell, Code, Facts, Page, Picture, Section, Table, Verdict, Words
+from ft.core.report.text import duration, interval, number
 
 STATES = ("finished", "pruned", "failed", "running")
 SELECTION = (
@@ -58,7 +59,7 @@ class LookAtTest:
 
 @dataclass(frozen=True)
 class TuneReport:
-    """All that is told of a search. parallel: the file of its picture."""
+    """All that is told of a search. parallel: its picture as SVG, empty for none; picture: the file it lies in."""
 
     name: str
     stage: str
@@ -77,13 +78,22 @@ class TuneReport:
     importance: Mapping[str, float] = field(default_factory=dict)
     random_search: RandomSearch | None = None
     test: LookAtTest | None = None
-    parallel: str | None = None
+    parallel: str = ""
+    picture: str = "parallel.svg"
 
 
-def render(report: TuneReport) -> str:
-    """The whole of report.md; ends in a newline."""
-    sections = [f"## {heading}\n\n{body}" for heading, body in _sections(report) if body]
-    return "\n\n".join([f"# {escape(report.name)}: search", *_verdict(report), *sections]) + "\n"
+def page(report: TuneReport) -> Page:
+    """The whole report. Sections without anything to say are left out."""
+    return Page(
+        name=report.name,
+        stage="search",
+        verdicts=list(_verdicts(report)),
+        gates="",
+        tone="",
+        notes=[SELECTION, *_looks(report)] if report.best else [],
+        sections=[Section(heading, blocks) for heading, blocks in _sections(report) if blocks],
+        empty=f"No trial finished ({counts(report.trials)}).",
+    )
 
 
 def shown(value: Any) -> str:
@@ -99,48 +109,43 @@ def counts(trials: Sequence[TrialRow]) -> str:
     return ", ".join(f"{count} {state}" for state, count in found.items() if count)
 
 
-def _verdict(report: TuneReport) -> Iterator[str]:
-    if report.best is None:
-        yield f"No trial finished ({counts(report.trials)})."
+def _verdicts(report: TuneReport) -> Iterator[Verdict]:
+    best, test = report.best, report.test
+    if best is None or best.score is None:
         return
-    assert report.best.score is not None
-    yield (
-        f"**{escape(report.metric)} {number(report.best.score)}** on the validation split: trial {report.best.number}, "
-        f"the best of {len(report.trials)} ({counts(report.trials)})."
-    )
-    if report.test is not None:
-        yield _test(report, report.test)
-    yield SELECTION
+    count = f"trial {best.number}, the best of {len(report.trials)}: {counts(report.trials)}"
+    yield Verdict(report.metric, number(best.score), "validation split", "", count)
+    if test is not None:
+        sure = interval(test.interval) if test.interval else ""
+        yield Verdict(report.metric, number(test.metrics[report.metric]), "test split", sure, f"trial {best.number}")
 
 
-def _test(report: TuneReport, test: LookAtTest) -> str:
-    sure = f" (95 % interval {interval(test.interval)})" if test.interval else ""
-    text = (
-        f"On the test split the best trial reaches {escape(report.metric)} {number(test.metrics[report.metric])}{sure}."
-    )
-    if test.looks == 1:
-        return f"{text} The test split was looked at once, after the search, and chose nothing."
-    return (
-        f"{text} **{test.looks} trials of this study were looked at on the test split by now**, each the best at its "
-        "time: if one of those scores decided how to go on, this one is too good as well."
-    )
+def _looks(report: TuneReport) -> Iterator[str]:
+    if report.test is None:
+        return
+    if report.test.looks == 1:
+        yield "The test split was looked at once, after the search, and chose nothing."
+    else:
+        yield (
+            f"{report.test.looks} trials of this study were looked at on the test split by now, each the best at its "
+            "time: if one of those scores decided how to go on, this one is too good as well."
+        )
 
 
-def _sections(report: TuneReport) -> Iterator[tuple[str, str]]:
+def _sections(report: TuneReport) -> Iterator[tuple[str, list[Block]]]:
     best = report.best
     if best is not None:
-        rows = [
-            [escape(key), escape(shown(value)), escape(report.search.get(key, ""))]
-            for key, value in best.settings.items()
-        ]
-        yield "Best settings", table(["setting", "value", "searched in"], rows, right=(1,))
+        rows = [[key, shown(value), report.search.get(key, "")] for key, value in best.settings.items()]
+        yield "Best settings", [Table("What the best trial was given", ["setting", "value", "searched in"], rows, (1,))]
         yield "Random search at the same budget", _baseline(report)
     yield "What mattered", _importance(report)
-    yield "All settings in one picture", f"![parallel coordinates]({report.parallel})" if report.parallel else ""
-    yield "Trials", _trials(report)
-    yield "How", _facts(report)
-    yield "Reproduce", block(report.command, "sh") if report.command else ""
-    yield "Where things are", "\n".join(f"- {escape(what)}: {code(path)}" for what, path in report.files.items())
+    if report.parallel:
+        title = "Each line is a finished trial; the darker, the better"
+        yield "All settings in one picture", [Picture(title, report.parallel, report.picture)]
+    yield "Trials", [_trials(report)]
+    yield "How", [_facts(report)]
+    yield "Reproduce", [Code(report.command, "sh")] if report.command else []
+    yield "Where things are", [Facts(report.files, as_code=True)] if report.files else []
 
 
 def baseline_sentence(report: TuneReport) -> str:
@@ -156,40 +161,42 @@ def baseline_sentence(report: TuneReport) -> str:
     )
 
 
-def _baseline(report: TuneReport) -> str:
+def _baseline(report: TuneReport) -> list[Block]:
     found = report.random_search
     if found is None:
-        return "Not known: no trial of this study was drawn at random and came to an end."
+        return [Words("Not known: no trial of this study was drawn at random and came to an end.")]
     told = baseline_sentence(report)
     how = (
-        f"- Estimated from the {found.draws} trials drawn at random (Dodge et al. 2019, expected maximum of n draws; "
+        f"Estimated from the {found.draws} trials drawn at random (Dodge et al. 2019, expected maximum of n draws; "
         "in brackets a 95 % bootstrap interval). Trials that the sampler chose are no random draws and are left out."
     )
     lines = [how]
     if found.failed:
-        lines.append(f"- {found.failed} of them failed and count as the worst score seen.")
+        lines.append(f"{found.failed} of them failed and count as the worst score seen.")
     if found.trials > found.draws:
         lines.append(
-            f"- {found.trials} draws are more than the {found.draws} seen, and the estimate cannot exceed the best of "
-            "these: real random search may do better. To know, run it: `tune.sampler=random`."
+            f"{found.trials} draws are more than the {found.draws} seen, and the estimate cannot exceed the best of "
+            "these: real random search may do better. To know, run it with tune.sampler=random."
         )
     if any(trial.random and trial.state == "pruned" for trial in report.trials):
-        lines.append("- Draws that were pruned count with the best score they had reached.")
-    return f"{told[0].upper()}{told[1:]}.\n\n" + "\n".join(lines)
+        lines.append("Draws that were pruned count with the best score they had reached.")
+    return [Words(f"{told[0].upper()}{told[1:]}."), Bullets(lines)]
 
 
-def _importance(report: TuneReport) -> str:
+def _importance(report: TuneReport) -> list[Block]:
     if not report.importance:
-        return ""
-    rows = [[escape(key), f"{share:.0%}"] for key, share in report.importance.items()]
+        return []
+    rows: list[list[Cell | str]] = [
+        [key, Cell(f"{share:.0%}", share=share)] for key, share in report.importance.items()
+    ]
     note = (
         "The share of each setting in what sets the best tenth of the finished trials apart from the others "
         "(PED-ANOVA, Watanabe et al. 2023). Of few trials it is a hint, no finding."
     )
-    return f"{table(['setting', 'importance'], rows, right=(1,))}\n\n{note}"
+    return [Table("Settings by importance", ["setting", "importance"], rows, (1,)), Words(note)]
 
 
-def _trials(report: TuneReport) -> str:
+def _trials(report: TuneReport) -> Table:
     """The best first; those without a score last."""
     keys = list(report.search)
     rows = [
@@ -197,15 +204,15 @@ def _trials(report: TuneReport) -> str:
             str(trial.number),
             "" if trial.score is None else number(trial.score),
             trial.state + (", random" if trial.random else ""),
-            *(escape(shown(trial.settings[key])) if key in trial.settings else "" for key in keys),
+            *(shown(trial.settings[key]) if key in trial.settings else "" for key in keys),
             "" if trial.seconds is None else duration(trial.seconds),
-            escape(trial.run or ""),
-            escape(trial.why or ""),
+            trial.run or "",
+            trial.why or "",
         ]
         for trial in ranked(report.trials, higher_is_better=report.higher_is_better)
     ]
-    head = ["trial", escape(report.metric), "state", *map(escape, keys), "time", "run", "why"]
-    return table(head, rows, right=(0, 1))
+    head = ["trial", report.metric, "state", *keys, "time", "run", "why"]
+    return Table("Every trial, the best first", head, rows, (0, 1))
 
 
 def ranked(trials: Sequence[TrialRow], *, higher_is_better: bool) -> list[TrialRow]:
@@ -216,13 +223,14 @@ def ranked(trials: Sequence[TrialRow], *, higher_is_better: bool) -> list[TrialR
     return [*sorted(finished, key=lambda trial: (sign * (trial.score or 0.0), trial.number)), *others]
 
 
-def _facts(report: TuneReport) -> str:
+def _facts(report: TuneReport) -> Facts:
     direction = "larger is better" if report.higher_is_better else "smaller is better"
-    facts = {
-        "searched": f"{report.stage}, {report.metric} on validation, {direction}",
-        "sampler": f"{report.sampler} (seed {report.seed})",
-        "pruner": report.pruner,
-        "data": report.data,
-        "time of all trials": duration(report.seconds),
-    }
-    return "\n".join(f"- {what}: {escape(fact)}" for what, fact in facts.items())
+    return Facts(
+        {
+            "searched": f"{report.stage}, {report.metric} on validation, {direction}",
+            "sampler": f"{report.sampler} (seed {report.seed})",
+            "pruner": report.pruner,
+            "data": report.data,
+            "time of all trials": duration(report.seconds),
+        }
+    )

@@ -143,10 +143,11 @@ def test_smoke_runs_two_trials_and_keeps_nothing(tmp_path: Path) -> None:
 def test_the_report_says_what_a_reader_must_know(work: Path) -> None:
     report = (study_of(work) / "report.md").read_text()
     assert "it is too good by chance" in report
-    assert "![parallel coordinates](parallel.svg)" in report
+    assert "](parallel.svg)" in report
     assert "the best of 4 random draws is expected at" in report.lower()
     best = document(work)["best"]
-    assert f"trial {best['number']}, the best of 4" in report
+    assert f"(trial {best['number']}, the best of 4: 4 finished)" in report
+    assert "<polyline" in (study_of(work) / "report.html").read_text()
 
 
 def test_the_test_split_is_looked_at_only_when_asked_and_looks_are_counted(work: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a search leaves: best.yaml, report.md, the picture; and what it tells when a trial is over.
+"""What a search leaves: best.yaml, report.md, report.html, the picture; and what it tells when a trial is over.
 
 best.yaml is the experiment of the best trial under the experiment's own name: `ft train best.yaml` runs it as it is
 and gives the trial's bits. It is replaced whenever a better trial finishes.
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ft.core.config.load import Loaded, load_experiment
+from ft.core.report import html, markdown
 from ft.core.report.parallel import parallel
 from ft.core.report.text import number
-from ft.core.report.tuning import LookAtTest, TrialRow, TuneReport, baseline_sentence, render, shown
+from ft.core.report.tuning import LookAtTest, TrialRow, TuneReport, baseline_sentence, page, shown
 from ft.core.stages.evaluate import judge
 from ft.core.stages.notices import Notice, warn
 from ft.core.stages.options import Options
@@ -27,7 +28,7 @@ from ft.core.stages.tuning.study import Study
 if TYPE_CHECKING:
     from ft.core.stages.tuning.search import Search
 
-BEST, REPORT, PICTURE = "best.yaml", "report.md", "parallel.svg"
+BEST, REPORT, PAGE, PICTURE = "best.yaml", "report.md", "report.html", "parallel.svg"
 _LOOKED = "looked_at_test"  # attribute of the study: numbers of the trials judged on it
 
 
@@ -96,9 +97,12 @@ def conclude(search: Search, study: Study, options: Options, judged: Loaded | No
         importance=importance(study.study, search.space),
         random_search=random_search(found, goal) if best else None,
         test=None if verdict is None else LookAtTest(verdict.metrics, verdict.intervals.get(goal.metric), looks),
-        parallel=PICTURE if drawn else None,
+        parallel=drawn,
+        picture=PICTURE,
     )
-    writer.write(REPORT, render(report))
+    content = page(report)
+    writer.write(REPORT, markdown.write(content))
+    writer.write(PAGE, html.write(content))
     return TuneResult(
         name=search.name,
         stage=search.tune.stage,

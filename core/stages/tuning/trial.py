@@ -91,7 +91,7 @@ def run_trial(asked: Asked, load: Callable[[], Loaded], shared: Watched) -> None
 def _fit(asked: Asked, loaded: Loaded, shared: Watched, listener: Callable[[Event], None]) -> FitResult:
     options = shared.options
     number = asked.trial.number + 1
-    begun = None if asked.run is None else options.runs_dir / asked.run
+    begun = None if asked.run is None or not (options.runs_dir / asked.run).is_dir() else options.runs_dir / asked.run
     if begun is not None and RunFolder(begun).status().state == "pruned":
         raise GivenUp(RunFolder(begun).status().error or "")
 
@@ -101,7 +101,7 @@ def _fit(asked: Asked, loaded: Loaded, shared: Watched, listener: Callable[[Even
 
     own = replace(
         options,
-        resume={shared.stage: begun} if begun is not None and begun.is_dir() else False,
+        resume={shared.stage: begun} if begun is not None else False,
         on_event=listener,
         on_run=remember,
         on_notice=_only_warnings(options, number),

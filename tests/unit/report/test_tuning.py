@@ -8,9 +8,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ft.core.report import html, markdown
 from ft.core.report.lr_curve import LrPoint, chart, curve
 from ft.core.report.parallel import Axis, parallel
-from ft.core.report.tuning import LookAtTest, RandomSearch, TrialRow, TuneReport, render
+from ft.core.report.tuning import LookAtTest, RandomSearch, TrialRow, TuneReport, page
+
+
+def render(report: TuneReport) -> str:
+    return markdown.write(page(report))
+
 
 SVG = "{http://www.w3.org/2000/svg}"
 TRIALS = (
@@ -65,8 +71,22 @@ def test_the_best_comes_first_and_what_failed_last_with_its_reason_harmless() ->
 def test_the_caution_and_how_often_the_test_split_was_seen_are_always_said() -> None:
     assert "chosen because it is the largest" in render(REPORT)
     once = render(replace(REPORT, test=LookAtTest({"accuracy": 0.85}, (0.8, 0.9), 1)))
-    assert "accuracy 0.8500 (95 % interval 0.8000 to 0.9000). The test split was looked at once" in once
-    assert "**3 trials of this study" in render(replace(REPORT, test=LookAtTest({"accuracy": 0.85}, None, 3)))
+    assert "**accuracy 0.8500** on the test split (95 % interval 0.8000 to 0.9000, trial 1)" in once
+    assert "The test split was looked at once" in once
+    assert "3 trials of this study were looked at on the test split" in render(
+        replace(REPORT, test=LookAtTest({"accuracy": 0.85}, None, 3))
+    )
+
+
+def test_the_page_in_a_browser_holds_the_picture_and_nothing_of_a_name_is_markup() -> None:
+    evil = replace(TRIALS[2], why="<script>alert(1)</script>")
+    drawn = parallel(AXES, "accuracy", TRIALS, higher_is_better=True)
+    text = html.write(page(replace(REPORT, trials=(*TRIALS[:2], evil), parallel=drawn)))
+    assert "<polyline" in text
+    assert "<script" not in text
+    assert "![Each line is a finished trial; the darker, the better](parallel.svg)" in render(
+        replace(REPORT, parallel=drawn)
+    )
 
 
 def test_random_search_is_said_with_its_limits() -> None:
