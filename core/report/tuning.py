@@ -117,7 +117,9 @@ def _verdicts(report: TuneReport) -> Iterator[Verdict]:
     yield Verdict(report.metric, number(best.score), "validation split", "", count)
     if test is not None:
         sure = interval(test.interval) if test.interval else ""
-        yield Verdict(report.metric, number(test.metrics[report.metric]), "test split", sure, f"trial {best.number}")
+        yield Verdict(
+            f"test {report.metric}", number(test.metrics[report.metric]), "test split", sure, f"trial {best.number}"
+        )
 
 
 def _looks(report: TuneReport) -> Iterator[str]:

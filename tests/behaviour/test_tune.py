@@ -341,6 +341,8 @@ def test_what_cannot_be_searched_is_told_at_its_place(
     assert answer.code == 2
     (error,) = answer.errors
     assert error.startswith(f"c.yaml:{line}:5 {told}")
+    if "training examples" not in told:  # for which the data must be read
+        assert ft("config", "validate", "c.yaml", cwd=tmp_path).errors == [error]
     assert not (tmp_path / "runs").exists()
 
 

@@ -71,7 +71,7 @@ def test_the_best_comes_first_and_what_failed_last_with_its_reason_harmless() ->
 def test_the_caution_and_how_often_the_test_split_was_seen_are_always_said() -> None:
     assert "chosen because it is the largest" in render(REPORT)
     once = render(replace(REPORT, test=LookAtTest({"accuracy": 0.85}, (0.8, 0.9), 1)))
-    assert "**accuracy 0.8500** on the test split (95 % interval 0.8000 to 0.9000, trial 1)" in once
+    assert "**test accuracy 0.8500** on the test split (95 % interval 0.8000 to 0.9000, trial 1)" in once
     assert "The test split was looked at once" in once
     assert "3 trials of this study were looked at on the test split" in render(
         replace(REPORT, test=LookAtTest({"accuracy": 0.85}, None, 3))
