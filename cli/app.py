@@ -28,6 +28,7 @@ from ft.cli.commands.runs import runs_app
 from ft.cli.commands.schema import schema
 from ft.cli.commands.serve import serve
 from ft.cli.commands.train import train
+from ft.cli.commands.tune import tune
 from ft.cli.commands.verify_resume import verify_resume
 from ft.cli.streams import own_streams
 from ft.core import __version__
@@ -67,6 +68,7 @@ app.command("train")(train)
 app.command("finetune")(finetune)
 app.command("eval")(evaluate)
 app.command("run")(run)
+app.command("tune")(tune)
 app.command("predict")(predict)
 app.command("explain")(explain)
 app.command("serve")(serve)

@@ -31,6 +31,7 @@ from ft.cli import (
     run_views,
     seeds_views,
     timings_view,
+    tune_view,
     views,
 )
 from ft.cli.answer_files import write_predictions, write_recommendations
@@ -55,6 +56,8 @@ from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.seeds import SeedsResult
 from ft.core.stages.serving.start import Ready
+from ft.core.stages.tuning.lr_find import LrFound
+from ft.core.stages.tuning.results import TuneResult
 from ft.core.stages.verify import Verified
 
 if TYPE_CHECKING:  # it loads torch's exporter
@@ -127,6 +130,15 @@ class Console:
         self._result(seeds_views.view(result), seeds_views.document(result), seeds_views.line(result), form)
         if mean is not None and self._form != "github":
             github.tell(mean)
+
+    def tuned(self, result: TuneResult) -> None:
+        """A search; quiet: the path of the best experiment, which a smoke test does not keep."""
+        line = "" if result.smoke else str(result.best_config)
+        self._result(tune_view.view(result), tune_view.document(result), line)
+
+    def lr_found(self, found: LrFound, svg: Path | None) -> None:
+        """A sweep over learning rates; quiet: the suggestion."""
+        self._result(tune_view.lr_view(found, svg), tune_view.lr_document(found), f"{found.suggestion:g}")
 
     def predictions(self, result: Predictions, top: int, out: Path | None = None) -> None:
         """A line per example, or all of them in a file."""

@@ -71,6 +71,16 @@ def seeds(values: dict[str, Any]) -> dict[str, Any]:
     return _document("seeds", values)
 
 
+def tuned(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `ft tune`, which cli/tune_view.py puts together."""
+    return _document("tune", values)
+
+
+def lr_found(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `ft tune --lr-find`, which cli/tune_view.py puts together."""
+    return _document("lr-find", values)
+
+
 def predictions(result: Predictions) -> dict[str, Any]:
     """An entry per example and output, in the order they were given."""
     return _document(

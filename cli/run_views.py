@@ -121,11 +121,16 @@ def _room(columns: Sequence[Column], ranges: Mapping[str, Measurement], options:
     return options.max_width - sum(widths) - 2 * (len(widths) - 1)  # between them a space and the line of the box
 
 
+def _stage(row: RunRow) -> str:
+    trial = row.status.trial
+    return row.status.stage if trial is None else f"{row.status.stage}, trial {trial}"
+
+
 def _columns(found: Listing) -> list[Column]:
     """What is asked for gives way last, from the right."""
     columns = [
         Column("run", lambda row: Shortened(shown(row.path)), breaks=True),
-        Column("stage", lambda row: row.status.stage, leave=3),
+        Column("stage", _stage, leave=3),
         Column("state", lambda row: row.status.state, leave=4),
         Column("started", lambda row: _moment(row.status.started), leave=2),
         Column("epochs", lambda row: str(row.status.epochs), leave=1, right=True),

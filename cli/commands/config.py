@@ -60,12 +60,16 @@ def validate(
     loaded = load_experiment(path, settings)
     if quick:
         unchecked = "the network, optimizer and schedule arguments, device, metric names, columns of tables"
+        unchecked += ", what tune searches" if loaded.experiment.tune else ""
         with loaded.locating():
             skipped = [f"--quick skipped: {unchecked}", *look_for_weights(loaded)]
     else:
         from ft.core.stages.inspect import look_at_data
         from ft.core.stages.inspect import validate as build
+        from ft.core.stages.tuning.space import open_space
 
+        if loaded.experiment.tune is not None:
+            open_space(path, settings, loaded, loaded.experiment.tune, ())
         skipped = [*build(loaded), *look_at_data(loaded)]
     if as_json:
         document = {"schema_version": SCHEMA_VERSION, "kind": "validate", "valid": True, "skipped": skipped}

@@ -22,7 +22,7 @@ class ListByDefault(TyperGroup):
 
 runs_app = typer.Typer(cls=ListByDefault, help="List runs with their scores; delete runs.", rich_markup_mode=None)
 
-State = StrEnum("State", ["running", "finished", "preempted", "interrupted", "diverged", "failed", "killed"])
+State = StrEnum("State", ["running", "finished", "preempted", "interrupted", "diverged", "failed", "killed", "pruned"])
 Stage = StrEnum("Stage", ["train", "finetune"])
 
 

@@ -37,6 +37,8 @@ DOCUMENTS = {
     "export": "shipped:Export",
     "layers": "answers:Layers",
     "profile": "looks:Profile",
+    "tune": "searched:Tune",
+    "lr-find": "searched:LrFind",
     "report": "compared:Report",
     "runs": "listed:Runs",
     "runs-delete": "listed:RunsDelete",

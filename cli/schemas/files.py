@@ -20,7 +20,7 @@ class Status(Part):
     number: int = Field(ge=1, description="of the run, among those of its name")
     state: State = Field(
         description="running, and killed where that process is gone (only ft runs says so); preempted and interrupted "
-        "runs go on with --resume"
+        "runs go on with --resume; pruned: a search gave it up"
     )
     started: float = Field(description="seconds since 1970")
     finished: float | None = Field(description="seconds since 1970; null: it did not come to its end")
@@ -34,6 +34,8 @@ class Status(Part):
     evaluations: dict[str, Metrics] = Field(description="of ft eval, by split")
     main_metrics: list[str] = Field(description="what speaks for each output")
     error: str | None = Field(description="what ended it; null where nothing did")
+    study: str | None = Field(description="of a trial of ft tune, the folder of its search; null of other runs")
+    trial: int | None = Field(description="of a trial of ft tune, its number; null of other runs")
 
 
 class _Line(Part):

@@ -26,7 +26,7 @@ Intervals = Annotated[
 ]
 Stage = Literal["train", "finetune"]
 Split = Literal["train", "val", "test"]
-State = Literal["running", "finished", "preempted", "interrupted", "diverged", "failed", "killed"]
+State = Literal["running", "finished", "preempted", "interrupted", "diverged", "failed", "killed", "pruned"]
 
 
 class Part(BaseModel):

@@ -47,7 +47,12 @@ def _no_validation(tree: Mapping[str, Any]) -> Iterator[Fault]:
         for key in ("patience", "monitor"):
             if value_at(tree, (stage, key)) is not None:
                 yield Fault((stage, key), "value_error", _NEEDS)
-    outputs = tree.get("outputs")
+    if tree.get("tune") is not None:
+        yield Fault(("tune",), "value_error", f"chooses by the score on validation and {_NEEDS}")
+    yield from _chosen_on_validation(tree.get("outputs"))
+
+
+def _chosen_on_validation(outputs: Any) -> Iterator[Fault]:
     for name, output in outputs.items() if isinstance(outputs, dict) else ():
         if isinstance(output, dict):
             for key in ("calibrate", "threshold"):

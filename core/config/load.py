@@ -85,6 +85,8 @@ class Loaded:
                 tree[stage] = _plain_lists(getattr(self.complete, stage).model_dump(by_alias=True))
             elif tree[stage] is None:
                 del tree[stage]
+        if tree["tune"] is None:
+            del tree["tune"]
         for stage in {"train", "finetune"} & set(tree):
             if tree[stage]["validate_every_steps"] is not None:
                 tree[stage]["validate_every_epochs"] = None  # not in force; both said would contradict each other

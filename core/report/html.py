@@ -77,6 +77,7 @@ def _environment() -> Environment:
     environment.filters |= {"cut": cut, "cell": _as_cell}
     environment.globals |= {"chart": plots.chart, "span": plots.span, "diagram": plots.diagram, "chance": chance}
     environment.globals |= {"pictured": _pictured, "look": _look, "first": _first, "shade": shade, "deep": DEEP}
+    environment.globals["markup"] = Markup
     return environment
 
 

@@ -7,7 +7,21 @@ from collections.abc import Iterator, Sequence
 from ft.core.report.answered import Mistake
 from ft.core.report.gates import GateResult
 from ft.core.report.model import RunReport
-from ft.core.report.page import Block, Bullets, Cell, Chart, Code, Diagram, Facts, Gallery, Page, Table, Verdict, Words
+from ft.core.report.page import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Code,
+    Diagram,
+    Facts,
+    Gallery,
+    Page,
+    Picture,
+    Table,
+    Verdict,
+    Words,
+)
 from ft.core.report.sections import gate_table as gate_blocks
 from ft.core.report.sections import page
 from ft.core.report.text import block, code, escape, number, table
@@ -69,6 +83,8 @@ def _block(each: Block) -> str:
             return table([escape(head) for head in each.head], rows, right=each.right)
         case Gallery(title, mistakes):
             return f"{escape(title)}\n\n{_gallery(mistakes)}"
+        case Picture(title, _, file):
+            return f"![{escape(title)}]({file})"
         case Chart() | Diagram():
             return ""
 

@@ -144,7 +144,17 @@ class Gallery:
     mistakes: Sequence[Mistake]
 
 
-Block = Words | Bullets | Facts | Code | Table | Chart | Diagram | Gallery
+@dataclass(frozen=True)
+class Picture:
+    """A picture drawn already. svg: markup, its texts escaped. file: where it lies beside the report, for Markdown."""
+
+    kind: ClassVar[str] = "picture"
+    title: str
+    svg: str
+    file: str
+
+
+Block = Words | Bullets | Facts | Code | Table | Chart | Diagram | Gallery | Picture
 
 
 @dataclass(frozen=True)

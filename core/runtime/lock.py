@@ -70,6 +70,37 @@ class Lock:
             os.close(file)
 
 
+class Turn:
+    """One process at a time, for a moment; the others wait. Of a process that dies the kernel frees it at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """Wait until it is free. Raises ResourceError where the file system has no locks, or nothing can be written."""
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ResourceError(f"cannot lock {self._path}: {error.strerror or error}") from error
+        return True
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
 def _locked(file: int) -> bool:
     """Take the kernel's lock; where there is none, see whether the process that the file names still lives."""
     try:

@@ -24,7 +24,7 @@ from ft.core.stages.runs import RunFolder
 LENGTHS = ("epochs", "max_steps")
 LONGER = (*LENGTHS, "patience")  # changed, there may be more to do in a finished run
 FREE = (*LONGER, "log_every_steps", "checkpoint_every_steps", "checkpoint_every_minutes", "keep_last", "micro_batch")
-ELSEWHERE = ("eval", "tensorboard", "data", "train", "finetune")  # data: their fingerprint decides
+ELSEWHERE = ("eval", "tune", "tensorboard", "data", "train", "finetune")  # data: their fingerprint decides
 FROM_ENVIRONMENT = "settings_from_environment"  # in env.json
 _ROUNDS = 50_000  # of the digest: 20 ms each, so that a short secret is not guessed in passing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +34,7 @@ from ft.core.stages.compatible import FROM_ENVIRONMENT, remember_environment
 from ft.core.stages.decide import decide
 from ft.core.stages.frozen import Watch, learning_rows
 from ft.core.stages.notices import Notice
-from ft.core.stages.options import Options
+from ft.core.stages.options import GivenUp, Options
 from ft.core.stages.reporting import History, write_fit_report, write_loading
 from ft.core.stages.restore import complete_history, restore
 from ft.core.stages.results import FitResult, main_metrics
@@ -108,8 +108,7 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
     options.on_notice(Notice("saved", f"run {run.path}"))
     with _closing(saver, board), passed_on(loop.stop, writer.request) as wishes, phase("saving and telling"):
         for event in watched(loop.run(), _phases()):
-            for consume in consumers:
-                consume(event)
+            _hand_out(event, consumers, wishes)
     if isinstance(event, Stopped):
         _stopped(event.step, wishes, run, options)
     assert isinstance(event, Finished)
@@ -119,6 +118,15 @@ def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) 
     if wishes.stopped is not None:  # in the very last step: whatever comes after this stage is to be stopped
         signal.raise_signal(wishes.stopped)
     return result
+
+
+def _hand_out(event: Event, consumers: Iterable[Callable[[Event], None]], wishes: Wishes) -> None:
+    try:
+        for consume in consumers:
+            consume(event)
+    except GivenUp:
+        if wishes.stopped is None:  # else the loop stops by itself, and what was asked is not forgotten
+            raise
 
 
 def _phases() -> Callable[[Event], str]:
@@ -330,6 +338,6 @@ def _stopped(step: int, wishes: Wishes, run: RunFolder, options: Options) -> NoR
 
 def resume_command(options: Options) -> str:
     """What to type to go on."""
-    return (
-        options.command if " --resume" in options.command else f"{options.command or 'the same command with'} --resume"
-    )
+    if options.goes_on or " --resume" in options.command:
+        return options.command
+    return f"{options.command or 'the same command with'} --resume"

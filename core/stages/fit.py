@@ -25,7 +25,7 @@ from ft.core.stages.drive import Prepared, Stage, drive, resume_command
 from ft.core.stages.frozen import tell_learning
 from ft.core.stages.named_weights import named_normalization, tell_normalization
 from ft.core.stages.notices import Notice, tell_data, warn
-from ft.core.stages.options import Options
+from ft.core.stages.options import GivenUp, Options
 from ft.core.stages.restore import check_same_code, check_same_data
 from ft.core.stages.results import FitResult
 from ft.core.stages.resume import Continuation, Finder, find_run
@@ -39,6 +39,7 @@ _STATES: dict[type[BaseException], str] = {
     PreemptedError: "preempted",
     KeyboardInterrupt: "interrupted",
     DivergedError: "diverged",
+    GivenUp: "pruned",
 }
 
 

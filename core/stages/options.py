@@ -14,12 +14,17 @@ def _ignore(_: object) -> None:
     """For those who do not listen."""
 
 
+class GivenUp(Exception):  # noqa: N818 - nothing went wrong
+    """Whoever listens has seen enough of a training: its run ends here, is kept and called pruned."""
+
+
 @dataclass(frozen=True)
 class Options:
     """runs_dir: where run folders are made. smoke: two batches of everything. command: what the user typed.
     resume: go on with the newest run of this experiment and stage, with the run or checkpoint it names, or with the run
     it names for a stage; begin one for a stage it does not name.
-    on_event, on_notice: where progress and remarks go. on_run: hears of a run's folder before anything is trained.
+    on_event, on_notice: where progress and remarks go; on_event may raise GivenUp. on_run: hears of a run's folder
+    before anything is trained. goes_on: the same command goes on by itself, without --resume.
     """
 
     runs_dir: Path = Path("runs")
@@ -29,3 +34,4 @@ class Options:
     on_notice: Callable[[Notice], None] = _ignore
     on_run: Callable[[Path], None] = _ignore
     command: str = ""
+    goes_on: bool = False

@@ -28,7 +28,8 @@ LAST_DELETED = ".last-deleted"
 class Status:
     """What `status.json` holds. Times are seconds since 1970; metrics are the best validation's, evaluations those of
     eval by split; main_metrics: which of them speaks for each output. state: running, finished, preempted, interrupted,
-    diverged or failed. saved: a checkpoint to go on from was written.
+    diverged, failed or pruned. saved: a checkpoint to go on from was written. study, trial: of a search, its folder and
+    which of its trials this is.
     """
 
     stage: str
@@ -47,6 +48,8 @@ class Status:
     evaluations: dict[str, dict[str, float]] = field(default_factory=dict)
     main_metrics: list[str] = field(default_factory=list)
     error: str | None = None
+    study: str | None = None
+    trial: int | None = None
 
 
 class RunFolder:
@@ -213,11 +216,12 @@ def _folders(runs_dir: Path) -> Iterator[RunFolder]:
 
 
 def newest_finished(runs_dir: Path, stages: tuple[str, ...], name: str | None = None) -> RunFolder | None:
-    """The finished run of one of `stages` (and of `name`) that ended last, if there is one."""
+    """The finished run of one of `stages` (and of `name`) that ended last, if there is one. No trial of a search."""
     finished = [
         (status.finished or 0.0, run)
         for run, status in all_runs(runs_dir)
-        if status.state == "finished" and status.stage in stages and name in (None, status.name) and run.best.is_file()
+        if status.state == "finished" and status.stage in stages and name in (None, status.name)
+        if status.study is None and run.best.is_file()
     ]
     return max(finished, key=lambda item: item[0])[1] if finished else None
 

@@ -59,6 +59,10 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("train", "error", 2, ["train", "nothing.yaml"]),
     ("train", "error", 5, ["train", "tiny.yaml", "train.lr=1e38", "train.optimizer=sgd"]),
     ("train", "error", 2, ["train", "--no-such-option"]),
+    ("tune", "tune", 0, ["tune", "search.yaml", "--test", "--timings"]),
+    ("tune", "tune", 0, ["tune", "search.yaml", "--smoke"]),
+    ("tune", "lr-find", 0, ["tune", "search.yaml", "--lr-find"]),
+    ("tune", "error", 2, ["tune", "tiny.yaml"]),
     ("runs list", "runs", 0, ["runs"]),
     ("runs list", "runs", 0, ["runs", "--differing", "--sizes", "--sort", "accuracy", "--columns", "model,seed"]),
     ("runs list", "runs", 0, ["runs", "nothing"]),
@@ -73,6 +77,8 @@ LINES: list[tuple[str, str, int, list[str]]] = [
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents")
     write_config(folder / "tiny.yaml")
+    search = {"train.lr": {"log": [1e-3, 1e-1]}, "train.batch_size": {"choices": [64, 128]}}
+    write_config(folder / "search.yaml", {"name": "searched", "tune": {"search": search, "trials": 12}})
     both = {"train": {"epochs": 1}, "finetune": {"epochs": 1, "freeze": [0, 1]}, "eval": {"min": {"accuracy": 0.0}}}
     write_config(folder / "all.yaml", {"name": "all", **both})
     rows = np.random.default_rng(0).normal(size=(80, 2)).round(3)

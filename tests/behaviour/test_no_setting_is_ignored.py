@@ -188,6 +188,21 @@ def known_set(folder: Path) -> None:
     assert ft("train", "d.yaml", cwd=folder).code == 4
 
 
+def searching(folder: Path) -> None:
+    """A search over every kind of range, in one trial of two steps."""
+    search = {
+        "train.lr": {"log": [1e-3, 1e-2]},
+        "train.weight_decay": {"linear": [0, 0.5], "step": 0.25},
+        "train.epochs": {"int": [1, 2]},
+        "train.batch_size": {"log_int": [256, 512]},
+        "train.optimizer": {"choices": ["adam", "sgd"]},
+    }
+    budget = {"trials": 1, "minutes": 5, "metric": "loss", "seed": 1, "stage": "train", "sampler": "random"}
+    write_config(folder / "c.yaml", {"tune": {"search": search, "pruner": "hyperband", **budget}})
+    answer = ft("tune", "c.yaml", "train.max_steps=2", cwd=folder)
+    assert answer.code == 0, answer.err
+
+
 EXPERIMENTS: tuple[Callable[[Path], None], ...] = (
     digits,
     teaching,
@@ -197,6 +212,7 @@ EXPERIMENTS: tuple[Callable[[Path], None], ...] = (
     table,
     choosing,
     sounds_and_pictures,
+    searching,
 )
 
 

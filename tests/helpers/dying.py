@@ -23,17 +23,29 @@ def dying(place: str, number: int, *words: object, cwd: Path) -> int:
     return subprocess.run(command, cwd=cwd, capture_output=True, check=False).returncode
 
 
-def _count(function: Callable[..., Any], number: int, *, before: bool = False) -> Callable[..., Any]:
-    """The function, whose `number`th call is the process's last."""
+def pausing(number: int, *words: object, cwd: Path) -> subprocess.Popen[bytes]:
+    """Start it; it stands still at the Nth step's end, alive and with all its locks, until SIGCONT."""
+    command = [sys.executable, __file__, "pause", str(number), *map(str, words)]
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ended = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    assert ended.si_code == os.CLD_STOPPED
+    return process
+
+
+def _count(
+    function: Callable[..., Any], number: int, *, before: bool = False, sent: signal.Signals = signal.SIGKILL
+) -> Callable[..., Any]:
+    """The function, whose `number`th call is the process's last, or where another signal reaches it."""
     calls = itertools.count(1)
 
     def counted(*args: Any, **options: Any) -> Any:
         call = next(calls)
         if before and call == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), sent)
         answer = function(*args, **options)
         if call == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), sent)
         return answer
 
     return counted
@@ -49,6 +61,8 @@ def _main(place: str, number: int, words: list[str]) -> None:
     match place:
         case "step":
             loop.Loop._stepped = _count(loop.Loop._stepped, number)  # type: ignore[method-assign]
+        case "pause":
+            loop.Loop._stepped = _count(loop.Loop._stepped, number, sent=signal.SIGSTOP)  # type: ignore[method-assign]
         case "read":
             decode.read_into = _count(decode.read_into, number)
         case "clone":

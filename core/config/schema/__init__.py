@@ -75,6 +75,7 @@ from ft.core.config.schema.stages import (
     TrainSection,
     ViewsSection,
 )
+from ft.core.config.schema.tune import SearchSection, TuneSection
 
 __all__ = [
     "SECTIONS",
@@ -125,6 +126,7 @@ __all__ = [
     "PeriodicEncoder",
     "RankingOutput",
     "ResizedCrop",
+    "SearchSection",
     "SetInput",
     "SpeedSection",
     "Split",
@@ -135,6 +137,7 @@ __all__ = [
     "TextInput",
     "TorchvisionEncoder",
     "TrainSection",
+    "TuneSection",
     "VectorInput",
     "ViewsSection",
 ]

@@ -12,6 +12,7 @@ from ft.core.config.schema.inputs import InputColumn
 from ft.core.config.schema.model import ModelSection
 from ft.core.config.schema.outputs import OutputColumn
 from ft.core.config.schema.stages import EvalSection, FinetuneSection, TrainSection
+from ft.core.config.schema.tune import TuneSection
 from ft.core.config.section import Count, Section, Seed
 
 
@@ -41,6 +42,7 @@ class Experiment(Section):
     train: TrainSection | None = None
     finetune: FinetuneSection | None = None
     eval: EvalSection | None = None
+    tune: TuneSection | None = None
 
 
 SECTIONS: Mapping[str, type[Section]] = {

@@ -83,6 +83,8 @@ SECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "ViewsSection": ("eval.tta", {"eval": {"tta": {}}}),
     "SpeedSection": ("train.speed", {"train": {"speed": {}}}),
     "TeacherSection": ("train.teacher", {"train": {"teacher": {"checkpoint": "x"}}}),
+    "TuneSection": ("tune", {"tune": {"search": {"seed": {"int": [1, 2]}}}}),
+    "SearchSection": ("tune.search.seed", {"tune": {"search": {"seed": {"int": [1, 2]}}}}),
     "Experiment": ("", {}),
 }
 

@@ -1,0 +1,1 @@
+"""`ft tune`: a search for good settings, by the score on validation."""
