@@ -149,9 +149,12 @@ PURPOSES = {
     "board": "curves in TensorBoard",
     "demo": "the handwritten digits of the default data",
     "dev": "working on ft itself",
+    "export": "ONNX files, and proof that they answer the same",
+    "serve": "a trained model behind HTTP",
     "table": "csv, tsv, jsonl and parquet files",
     "text": "byte-pair tokens",
     "timm": "the picture classifiers of timm, with their weights",
+    "tune": "the search for settings",
 }
 
 
