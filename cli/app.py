@@ -16,6 +16,7 @@ from ft.cli.commands.data import data_app
 from ft.cli.commands.doctor import doctor
 from ft.cli.commands.evaluate import evaluate
 from ft.cli.commands.explain import explain
+from ft.cli.commands.export import export
 from ft.cli.commands.finetune import finetune
 from ft.cli.commands.layers import layers
 from ft.cli.commands.merge import merge
@@ -68,6 +69,7 @@ app.command("run")(run)
 app.command("predict")(predict)
 app.command("explain")(explain)
 app.command("merge")(merge)
+app.command("export")(export)
 app.command("layers")(layers)
 app.command("profile")(profile)
 app.command("report")(report)

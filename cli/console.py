@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
@@ -22,6 +22,7 @@ from ft.cli import (
     documents,
     eval_view,
     explain_view,
+    export_view,
     formats,
     github,
     merge_view,
@@ -54,6 +55,9 @@ from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.seeds import SeedsResult
 from ft.core.stages.verify import Verified
+
+if TYPE_CHECKING:  # it loads torch's exporter
+    from ft.core.stages.export import Exported
 
 UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
 
@@ -171,6 +175,10 @@ class Console:
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""
         self._result(merge_view.view(result), documents.merged(result), str(result.out))
+
+    def exported(self, result: Exported) -> None:
+        """Files that run elsewhere; quiet: the path of the first."""
+        self._result(export_view.view(result), documents.exported(result), str(result.files[0].path))
 
     def verified(self, name: str, results: Sequence[Verified]) -> None:
         """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""

@@ -9,8 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ft.cli import export_view
 from ft.cli.border import SCHEMA_VERSION
 from ft.core.runtime.machine import Extra
 from ft.core.stages.deleting import Deletion
@@ -24,6 +25,9 @@ from ft.core.stages.profile import Profile
 from ft.core.stages.recommend import Recommendations
 from ft.core.stages.results import EvalResult, FitResult, RunResult
 from ft.core.stages.verify import Verified
+
+if TYPE_CHECKING:  # it loads torch's exporter
+    from ft.core.stages.export import Exported
 
 
 def fit(result: FitResult) -> dict[str, Any]:
@@ -114,6 +118,11 @@ def report(values: dict[str, Any]) -> dict[str, Any]:
 def merged(result: Merged) -> dict[str, Any]:
     """A plain checkpoint made of one with adapters."""
     return _document("merge", asdict(result))
+
+
+def exported(result: Exported) -> dict[str, Any]:
+    """Of `ft export`."""
+    return _document("export", export_view.document(result))
 
 
 def verified(name: str, results: Sequence[Verified]) -> dict[str, Any]:

@@ -85,9 +85,10 @@ def evaluate(
     with phase("imports"):
         from ft.cli.console import Console
         from ft.core.stages.evaluate import judge
+        from ft.core.stages.exported import open_judged
         from ft.core.stages.notices import Notice
         from ft.core.stages.options import Options
-        from ft.core.stages.subject import is_config, newest, open_subject
+        from ft.core.stages.subject import is_config, newest
 
     with Console(quiet=quiet, as_json=as_json, form=form) as console:
         options = Options(runs_dir, on_event=console.event, on_notice=console.notice, command=command_line())
@@ -96,7 +97,7 @@ def evaluate(
             console.notice(Notice("choice", f"the newest finished run: {path}"))
         if is_config(path):
             raise ConfigError(f"ft eval judges a checkpoint or run, and {path} is a file of settings; ft run does all")
-        subject = open_subject(path, settings, python, adapter)
+        subject = open_judged(path, settings, python, adapter)
         result = judge(subject, options, split=split, gates=gates, other_data=data)
         if out is not None:
             console.write_json(out, result)

@@ -54,12 +54,13 @@ def predict(
     values = parse_inputs(inputs or [])
     _check_out(out)
     from ft.cli.console import Console
-    from ft.core.stages.subject import is_config, open_subject
+    from ft.core.stages.exported import open_judged
+    from ft.core.stages.subject import is_config
 
     if is_config(checkpoint):
         raise ConfigError(f"{checkpoint} is a file of settings; ft predict takes a checkpoint or run first")
     with Console(quiet=False, as_json=as_json) as console:
-        subject = open_subject(checkpoint, settings, python, adapter)
+        subject = open_judged(checkpoint, settings, python, adapter)
         if users:
             from ft.core.stages.recommend import recommend
 

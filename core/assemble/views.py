@@ -28,7 +28,7 @@ def build_views(
     Raises ConfigError where no input can be seen in several ways.
     """
     if not isinstance(wish, ViewsSection):
-        pictures = [name for name, column in plain.columns.items() if isinstance(column, ImageColumn)]
+        pictures = [name for name, column in plain.columns.items() if column.kind == "image"]
         if not pictures:
             raise ConfigError(Problem("flip mirrors pictures, and no input is one", PATH))
         return mirrored(plain, pictures)

@@ -75,6 +75,13 @@ def rewrite(module: nn.Module) -> None:
             part.__dict__["forward"] = _Runner(part)
 
 
+def run_as_written(module: nn.Module) -> None:
+    """Undo `rewrite`, for what looks at each layer: exporters, say. In place."""
+    for part in module.modules():
+        if is_rewritten(part):
+            del part.__dict__["forward"]
+
+
 def is_rewritten(module: nn.Module) -> bool:
     """Whether it is a list of layers that runs in the cheaper way."""
     return isinstance(module.__dict__.get("forward"), _Runner)

@@ -10,37 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ft.core.assemble.parts import Machine, build_columns, build_machine, checkpoint_heads
 from ft.core.config.load import Loaded, load_resolved
 from ft.core.config.schema import InputColumn, OutputColumn
-from ft.core.data.augment import Draws
 from ft.core.data.columns import Column
 from ft.core.data.outline import settle_columns
 from ft.core.errors import CheckpointError, MissingExtraError
 from ft.core.models.heads import Head
 from ft.core.models.network import Network
 from ft.core.ship import onnx_file
+from ft.core.ship.asked import as_kept, as_network
 
 RAW = ".raw"  # behind an output's name: what the network gave, before temperature and decision
-
-
-class AsKept:
-    """A column that encodes as another does and prepares nothing: the graph does that."""
-
-    def __init__(self, inner: Column) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def prepare(self, stored: Tensor, draws: Draws | None = None) -> Tensor:  # noqa: ARG002
-        return stored
 
 
 @dataclass(frozen=True)
@@ -48,7 +35,7 @@ class OnnxModel:
     """An opened file.
 
     contents: what a checkpoint holds but its weights. inputs, outputs: the columns; those of inputs prepare nothing.
-    settings: of every column. session: onnxruntime.InferenceSession.
+    settings, output_settings: of every column, of outputs. session: onnxruntime.InferenceSession.
     """
 
     path: Path
@@ -57,6 +44,7 @@ class OnnxModel:
     inputs: dict[str, Column]
     outputs: dict[str, Column]
     settings: dict[str, InputColumn | OutputColumn]
+    output_settings: dict[str, OutputColumn]
     heads: dict[str, Head]
     session: Any
 
@@ -76,8 +64,8 @@ class OnnxModel:
         inputs, outputs = build_columns(contents)
         input_settings, output_settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
         heads = checkpoint_heads(contents, output_settings, outputs, tuple(asked))
-        kept = {name: cast(Column, AsKept(column)) for name, column in inputs.items()}
-        return cls(path, loaded, contents, kept, outputs, {**input_settings, **output_settings}, heads, session)
+        settings = {**input_settings, **output_settings}
+        return cls(path, loaded, contents, as_kept(inputs), outputs, settings, output_settings, heads, session)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each input as its column encodes it, (B, ...) on the CPU -> each output's raw answer, float32 (B, size), as
@@ -90,7 +78,7 @@ class OnnxModel:
     @property
     def network(self) -> Network:
         """The same as a network of torch's, for what judges and answers."""
-        return Network(_Module(self), [], tuple(self.inputs), tuple(self.heads))
+        return as_network(self, tuple(self.inputs), tuple(self.heads))
 
     @property
     def machine(self) -> Machine:
@@ -115,14 +103,3 @@ def open_session(path: Path, threads: int) -> Any:
     except Exception as error:  # its classes have no common one but RuntimeError and Exception
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} cannot be read as ONNX: {said}") from error
-
-
-class _Module(nn.Module):
-    """By position with one input, by their names with several, as `Network` calls its module."""
-
-    def __init__(self, model: OnnxModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *alone: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-        return self.model(dict(zip(self.model.inputs, alone, strict=True)) if alone else inputs)

@@ -83,6 +83,9 @@ def rebuild(
     checkpoint, experiment = subject.checkpoint, subject.loaded.experiment
     assert checkpoint is not None
     refuse_overrides(subject)
+    if (model := checkpoint.get("onnx")) is not None:  # an exported file answers: see stages/exported.py
+        heads = checkpoint_heads(checkpoint, model.output_settings, model.outputs, asked)
+        return Rebuilt(experiment, model.machine, model.inputs, model.outputs, model.settings, heads, model.network)
     machine = machine or build_machine(experiment)
     inputs, outputs = build_columns(checkpoint)
     input_settings, output_settings = settle_columns(experiment.data, experiment.inputs, experiment.outputs)
