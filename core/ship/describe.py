@@ -47,10 +47,11 @@ def _dtype(kept: Tensor) -> str:
 
 def _image(column: Any) -> dict[str, Any]:
     channels, height, width = column.shape
+    mode = "grey" if channels == 1 else "RGB"
     return {
         "holds": "the bytes of pictures, 0 to 255",
         "inside": "(x / 255 - mean) / std of each channel",
-        "before": f"decode to {'grey' if channels == 1 else 'RGB'}, scale until it covers {height} x {width} "
+        "before": f"turn upright by EXIF, decode to {mode}, scale until it covers {height} x {width} "
         "(bilinear, antialiased), crop at the centre, channels first",
     }
 

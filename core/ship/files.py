@@ -22,9 +22,10 @@ MOST_OF_ONE_FILE = 2**31 - 2**24  # bytes: protobuf ends there, and the graph ta
 DOCUMENT = "ft.json"  # inside a .pt2 file
 
 
-def write_onnx(path: Path, graph: Graph, inputs: Mapping[str, Column], contents: Mapping[str, Any]) -> None:
-    """graph: made for ONNX. contents: plain values that stand in the file beside the graph, those of lists and dicts
-    for strangers too, see `onnx_file`.
+def write_onnx(
+    path: Path, graph: Graph, inputs: Mapping[str, Column], contents: Mapping[str, Any], told: Mapping[str, Any]
+) -> None:
+    """graph: made for ONNX. contents, told: plain values that stand in the file beside the graph, see `onnx_file`.
 
     Raises ConfigError naming the layer that cannot be exported, MissingExtraError without onnx and onnxscript.
     """
@@ -38,10 +39,10 @@ def write_onnx(path: Path, graph: Graph, inputs: Mapping[str, Column], contents:
     with blaming("ONNX", graph, inputs, _to_onnx):
         program = _to_onnx(trace(graph, inputs), list(inputs), graph.names)
     model = program.model_proto
-    for key, value in onnx_file.metadata(contents).items():
+    _tidy(model)
+    for key, value in onnx_file.metadata(contents, told).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    model.doc_string = "exported by ft"
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         onnx_file.seal(temporary)
@@ -54,6 +55,26 @@ def _to_onnx(program: ExportedProgram, inputs: list[str] | None = None, outputs:
         )
 
 
+def _tidy(model: Any) -> None:
+    """Without what only debugging wants, such as the paths of source files; sizes that vary by the names of columns."""
+    graph = model.graph
+    for each in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *model.functions):
+        del each.metadata_props[:]
+    for function in model.functions:
+        for node in function.node:
+            del node.metadata_props[:]
+    del graph.value_info[:]  # follows from the rest
+    names = {}
+    for value in graph.input:
+        batch, *others = value.type.tensor_type.shape.dim
+        names[batch.dim_param] = "batch"
+        names |= {each.dim_param: f"{value.name}_length" for each in others if each.dim_param}
+    for value in (*graph.input, *graph.output):
+        for each in value.type.tensor_type.shape.dim:
+            if each.dim_param:
+                each.dim_param = names.get(each.dim_param, each.dim_param)
+
+
 def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
@@ -62,9 +83,13 @@ def _require_onnx() -> None:
         raise MissingExtraError("writing ONNX files", "export") from error
 
 
-def write_torch(path: Path, graph: Graph, inputs: Mapping[str, Column], contents: Mapping[str, Any]) -> None:
-    """A .pt2 file, for torch.export.load; contents as JSON among its extra files. Raises ConfigError as above."""
+def write_torch(
+    path: Path, graph: Graph, inputs: Mapping[str, Column], contents: Mapping[str, Any], told: Mapping[str, Any]
+) -> None:
+    """A .pt2 file, for torch.export.load; all values as JSON among its extra files. Raises ConfigError as above."""
     with blaming("a program of torch.export", graph, inputs, lambda program: program):
         program = trace(graph, inputs)
     with replacing(path) as temporary, quiet():
-        torch.export.save(program, temporary, extra_files={DOCUMENT: json.dumps(contents, ensure_ascii=False)})
+        torch.export.save(
+            program, temporary, extra_files={DOCUMENT: json.dumps({**told, **contents}, ensure_ascii=False)}
+        )

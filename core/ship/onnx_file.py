@@ -21,10 +21,17 @@ KEY, CHECKSUM = "ft", "sha256"
 BLANK = "0" * 64
 
 
-def metadata(contents: Mapping[str, Any]) -> dict[str, str]:
-    """The entries of the file, the checksum still blank. contents: plain values for ft."""
+def metadata(contents: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, str]:
+    """The entries of the file, the checksum still blank. contents: plain values for ft. told: for strangers, each an
+    entry of its own, JSON where it is no text.
+    """
     whole = {"format": FORMAT, "format_version": VERSION, **contents}
-    return {KEY: json.dumps(whole, ensure_ascii=False), CHECKSUM: BLANK}
+    words = {name: value if isinstance(value, str) else _json(value) for name, value in told.items()}
+    return {**words, KEY: _json(whole), CHECKSUM: BLANK}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def seal(path: Path) -> str:

@@ -38,7 +38,10 @@ def trace(graph: Graph, inputs: Mapping[str, Column]) -> ExportedProgram:
         sizes.append(own)
     args = tuple(map(example, inputs.values()))
     with torch.no_grad(), quiet():
-        return torch.export.export(graph, args, dynamic_shapes=(tuple(sizes),), strict=False)
+        program = torch.export.export(graph, args, dynamic_shapes=(tuple(sizes),), strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # the paths of source files
+    return program
 
 
 @contextmanager

@@ -56,9 +56,11 @@ def _head(subject: Subject, rebuilt: Rebuilt, licence: str | None) -> str:
     kinds = ("torchvision", "timm", "python", "layers", "fusion")
     named = next((kind for kind in kinds if getattr(model, kind, None) is not None), "encoders")
     told = getattr(model, named, None)
-    kind = {"layers": "a list of layers", "python": "a model of the author's own code"}.get(
-        named, f"{named}: {told}" if isinstance(told, str) else named
-    )
+    kind = {
+        "layers": "a list of layers",
+        "python": "a model of the author's own code",
+        "fusion": "encoders of several inputs and their fusion",
+    }.get(named, f"{named}: {told}" if isinstance(told, str) else named)
     count = sum(each.numel() for each in rebuilt.network.module.parameters())
     done = "fine-tuned" if checkpoint["stage"] == "finetune" else "trained"
     lines = [
@@ -118,7 +120,7 @@ def _scores(files: Sequence[ExportedFile], evaluation: EvalResult | None) -> str
         for name, value in evaluation.metrics.items()
     ]
     parts = [
-        f"## Scores\n\n{judged}{evaluation.split} split ({escape(evaluation.data)}), in {evaluation.precision}:",
+        f"## Scores\n\n{judged}{evaluation.split} split, in {evaluation.precision}:",
         table(["metric", "value", "95 % interval"], rows, right=(1,)),
         slice_table(evaluation.slices, evaluation.main_metrics),
     ]
@@ -166,8 +168,8 @@ def _bounds(rebuilt: Rebuilt) -> Iterator[str]:
                 seconds = framing.samples / framing.rate
                 yield f"{name}: only the first {seconds:g} s are heard, up to {framing.rate / 2:g} Hz"
             case "text":
-                yield f"{name}: read up to {described.max_length:,} tokens; others than the "
-                f"{described.tokenizer.size:,} of training are one unknown token"
+                known = f"{described.tokenizer.size:,} tokens of training"
+                yield f"{name}: read up to {described.max_length:,} tokens; what is not among the {known} is unknown"
             case "category":
                 yield f"{name}: names other than the {len(described.classes):,} of training are one unknown name"
             case "set":

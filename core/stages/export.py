@@ -149,12 +149,12 @@ class _Export:
             return
         rebuilt = self._rebuilt()
         graph = Graph(rebuilt.network, rebuilt.inputs, rebuilt.heads, onnx=form == "onnx")
-        told = {
-            "name": rebuilt.experiment.name,
+        described = {
             "inputs": describe_inputs(rebuilt.inputs),
             "outputs": describe_outputs(rebuilt.heads, rebuilt.outputs, self._checkpoint.get("decisions") or {}),
         }
-        {"onnx": write_onnx, "torch": write_torch}[form](path, graph, rebuilt.inputs, {**told, **contents})
+        told = {side: {each["name"]: each for each in columns} for side, columns in described.items()}
+        {"onnx": write_onnx, "torch": write_torch}[form](path, graph, rebuilt.inputs, contents, told)
 
     @phase("checking")
     def said(self, data: tuple[str, Data]) -> Said:
