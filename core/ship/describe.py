@@ -36,7 +36,8 @@ def describe_outputs(
         tensors = {name: _DECISIONS[kind]}
         if classes is not None:
             tensors[f"{name}{PROBABILITIES}"] = "float32 (batch, classes), in the order of the classes"
-        tensors[f"{name}{RAW}"] = f"float32 (batch, {head.size}), as the network gave it"
+        if head.answers_by_example:
+            tensors[f"{name}{RAW}"] = f"float32 (batch, {head.size}), as the network gave it"
         found.append({"name": name, "type": kind, "classes": classes, "tensors": tensors, **decisions.get(name, {})})
     return found
 
@@ -111,6 +112,14 @@ def _set(column: Any) -> dict[str, Any]:
     }
 
 
+def _history(column: Any) -> dict[str, Any]:
+    return {
+        "holds": f"the last {column.last} items that the user chose, filled with 0",
+        "inside": "nothing",
+        "before": "look the items up: they begin at 2, 1 is every other item",
+    }
+
+
 def _text(column: Any) -> dict[str, Any]:
     lower = ", lower case" if column.lowercase else ""
     runs = f", then runs of up to {column.ngrams} of them" if column.ngrams > 1 else ""
@@ -130,6 +139,7 @@ _WORDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "date": _date,
     "category": _category,
     "set": _set,
+    "history": _history,
     "text": _text,
 }
 
@@ -137,4 +147,5 @@ _DECISIONS = {
     "category": "int64 (batch,), the index of the class that is answered",
     "labels": "uint8 (batch, classes), 1 where a label is given",
     "number": "float32 (batch,), in the units of the data",
+    "ranking": "a score for each item",
 }

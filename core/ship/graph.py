@@ -49,6 +49,7 @@ class Graph(nn.Module):
         if ranked := [name for name, head in heads.items() if not head.answers_by_example]:
             raise ConfigError(f"{ranked[0]} ranks the items of training for its users: that cannot be exported")
         run_as_written(network.module)
+        network.module.requires_grad_(False)
         network.module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         replace_layers(network.module, onnx=onnx)
         self.network, self.inputs, self.heads = network, tuple(inputs), heads

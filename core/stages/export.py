@@ -21,7 +21,7 @@ from ft.core.ship.describe import describe_inputs, describe_outputs
 from ft.core.ship.files import write_onnx, write_torch
 from ft.core.ship.graph import Graph
 from ft.core.ship.onnx_model import RAW, OnnxModel
-from ft.core.ship.tensors_file import write_safetensors
+from ft.core.ship.tensors_file import read_safetensors, write_safetensors
 from ft.core.stages.card import write_card
 from ft.core.stages.evaluate import Rebuilt, judge, rebuild
 from ft.core.stages.exported import open_judged
@@ -176,9 +176,11 @@ class _Export:
                 return OnnxModel.open(path).network
             case "torch":
                 return _program(path, tuple(self.reference.inputs), tuple(self.reference.heads))
-        if self._checkpoint["python"]:
-            return self.reference.network  # such code does not run from a file; the weights are read for their checksum
-        return rebuild(open_judged(path), machine=self.machine).network
+        weights = read_safetensors(path)[
+            "weights"
+        ]  # settings and columns are the checkpoint's, so code may run as there
+        again = replace(self._subject, checkpoint={**self._checkpoint, "weights": weights})
+        return rebuild(again, machine=self.machine).network
 
     def _ask(self, network: Network, inputs: Mapping[str, Any], data: tuple[str, Data], *, mixed: bool) -> Said:
         split, read = data

@@ -45,6 +45,7 @@ def _safetensors(path: Path, overrides: Sequence[str]) -> Subject:
     checkpoint = read_safetensors(path)
     if missing := [key for key in KEYS if key not in checkpoint]:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: export the model anew")
-    if checkpoint["python"]:
+    loaded = load_resolved(checkpoint["experiment"], overrides, name=str(path))
+    if loaded.experiment.model.python is not None:
         raise ConfigError(f"the model in {path} is built by your own code: judge its checkpoint, with --python")
-    return Subject(load_resolved(checkpoint["experiment"], overrides, name=str(path)), checkpoint, path)
+    return Subject(loaded, checkpoint, path)
