@@ -40,6 +40,9 @@ def build_views(
 
 
 def _changing(name: str, column: Column, own: InputColumn | OutputColumn | None, wish: ViewsSection) -> Column:
+    if getattr(column, "prepares_nothing", False):
+        message = "an exported file normalises its inputs itself, so only flip can change them before: eval.tta=flip"
+        raise ConfigError(Problem(message, PATH))
     if isinstance(column, ImageColumn) and isinstance(own, ImageInput):
         path: TreePath = (*PATH, "augment") if wish.augment is not None else ("inputs", name, "augment")
         return column.changing(wish.augment or own.augment, path)

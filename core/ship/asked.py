@@ -17,6 +17,8 @@ Ask: TypeAlias = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]  # inputs a
 class AsKept:
     """A column that encodes as another does and prepares nothing: the file does that."""
 
+    prepares_nothing = True
+
     def __init__(self, inner: Column) -> None:
         self._inner = inner
 

@@ -86,6 +86,17 @@ def test_an_exported_file_is_judged_and_asked_like_its_checkpoint(folder: Path, 
     assert asked[1]["probabilities"] == pytest.approx(asked[0]["probabilities"], abs=1e-5)
 
 
+def test_a_mirrored_second_view_is_the_same_of_a_file(folder: Path) -> None:
+    asked = [("eval", each, "eval.tta=flip", "--json") for each in ("runs/tiny/1", f"{EXPORT}/model.onnx")]
+    checkpoint, file = (json.loads(ft(*words, cwd=folder).out)["metrics"] for words in asked)
+    assert file["loss"] == pytest.approx(checkpoint["loss"], rel=1e-5)
+
+
+def test_views_of_evaluation_are_no_matter_of_the_file(folder: Path) -> None:
+    answer = ft("export", "runs/tiny/1", "eval.tta.views=2", "eval.tta.augment.crop=1", "--out", "t.onnx", cwd=folder)
+    assert answer.code == 0, answer.err
+
+
 def test_the_lines_in_the_card_run_without_ft(folder: Path) -> None:
     card = (folder / EXPORT / "card.md").read_text()
     [lines] = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)
@@ -136,6 +147,7 @@ def test_a_file_that_answers_otherwise_ends_with_3_and_is_named(folder: Path) ->
         (["export", "runs/tiny/1", "--tolerance", "-1"], 2, "--tolerance -1"),
         (["eval", f"{EXPORT}/model.pt2"], 2, "such files can hold code"),
         (["eval", f"{EXPORT}/model.onnx", "device=cuda"], 2, "ft runs ONNX files on the CPU"),
+        (["eval", f"{EXPORT}/model.onnx", "eval.tta.views=2"], 2, "only flip can change them before"),
         (["eval", "nowhere.onnx"], 2, "there is no file or run"),
         (["predict", f"{EXPORT}/model.onnx", "--adapter", "a", "c.yaml"], 2, "takes nothing beside it"),
         (["finetune", f"{EXPORT}/model.onnx"], 4, "not a checkpoint"),
