@@ -36,7 +36,7 @@ from ft.core.stages.subject import open_subject
 FT = (sys.executable, "-m", "ft.cli")
 HERE = Path(__file__).parent
 BATCHES = (1, 32)
-LEAST_S = 0.2  # of calls in a row, so that the clock's grain does not matter
+LEAST_S = 0.1  # of calls in a row, so that the clock's grain does not matter
 RESNET = """
 name: resnet18
 precision: fp32
