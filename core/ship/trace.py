@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +107,7 @@ def _seen(
     modules = [(unit, module) for unit in network.units for module in unit.modules]
     hooks = [module.register_forward_pre_hook(look) for _, module in modules]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), suppress(Exception):  # what runs in ONNX alone ends it; those before were seen
             graph(*map(example, inputs.values()))
     finally:
         for hook in hooks:
