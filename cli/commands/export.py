@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -60,14 +61,7 @@ def export(
     FILE is a checkpoint or a run; without one, the newest finished run. Exit code 3 when a file answers otherwise.
     """
     files, settings = split_words(words)
-    if wrong := [each for each in formats or [] if each not in FORMATS]:
-        raise ConfigError(f"--format {wrong[0]}: there are {', '.join(FORMATS)}")
-    if split not in (None, "train", "val", "test"):
-        raise ConfigError(f"--split {split}: there are train, val and test")
-    if not check and (split is not None or tolerance is not None):
-        raise ConfigError(f"--{'split' if split else 'tolerance'} is of the check, which --no-check leaves out")
-    if tolerance is not None and not 0 <= tolerance < float("inf"):
-        raise ConfigError(f"--tolerance {tolerance:g}: expected a share such as 1e-3")
+    _check_options(formats or [], split, tolerance, check=check)
     with phase("imports"):
         from ft.cli.console import Console
         from ft.core.stages.export import TOLERANCE, choose_places
@@ -85,16 +79,21 @@ def export(
             raise ConfigError(f"ft export takes a checkpoint or run, and {path} is a file of settings; train it first")
         subject = open_subject(path, settings, python, adapter)
         places, card = choose_places(out, formats or [], subject)
+        share = TOLERANCE if tolerance is None else tolerance
         result = export_checkpoint(
-            subject,
-            places,
-            card,
-            options,
-            check=check,
-            split=split,
-            tolerance=TOLERANCE if tolerance is None else tolerance,
-            licence=licence,
+            subject, places, card, options, check=check, split=split, tolerance=share, licence=licence
         )
         console.exported(result)
     if result.failures:
         raise GateError("; ".join(result.failures))
+
+
+def _check_options(formats: Sequence[str], split: str | None, tolerance: float | None, *, check: bool) -> None:
+    if wrong := [each for each in formats if each not in FORMATS]:
+        raise ConfigError(f"--format {wrong[0]}: there are {', '.join(FORMATS)}")
+    if split not in (None, "train", "val", "test"):
+        raise ConfigError(f"--split {split}: there are train, val and test")
+    if not check and (split is not None or tolerance is not None):
+        raise ConfigError(f"--{'split' if split else 'tolerance'} is of the check, which --no-check leaves out")
+    if tolerance is not None and not 0 <= tolerance < float("inf"):
+        raise ConfigError(f"--tolerance {tolerance:g}: expected a share such as 1e-3")
