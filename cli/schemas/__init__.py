@@ -33,6 +33,7 @@ DOCUMENTS = {
     "explain": "explained:Explain",
     "importance": "explained:Importance",
     "merge": "answers:Merge",
+    "export": "shipped:Export",
     "layers": "answers:Layers",
     "profile": "looks:Profile",
     "report": "compared:Report",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ft.core import __version__
 from ft.core.errors import ResourceError
+from ft.core.report.page import Table
 from ft.core.report.slices import slice_table
 from ft.core.report.text import block, code, escape, interval, number, table
 from ft.core.ship.describe import describe_inputs, describe_outputs
@@ -122,13 +123,21 @@ def _scores(files: Sequence[ExportedFile], evaluation: EvalResult | None) -> str
     parts = [
         f"## Scores\n\n{judged}{evaluation.split} split, in {evaluation.precision}:",
         table(["metric", "value", "95 % interval"], rows, right=(1,)),
-        slice_table(evaluation.slices, evaluation.main_metrics),
+        *_slices(evaluation),
     ]
     held = [file for file in files if file.parity is not None]
     if held:
         parts.append("The files against the checkpoint, both in fp32, on the same examples:")
         parts.append(table(["file", "of", "largest difference", "largest value"], list(_parity(held)), right=(2, 3)))
     return "\n\n".join(part for part in parts if part)
+
+
+def _slices(evaluation: EvalResult) -> Iterator[str]:
+    for each in slice_table(evaluation.slices, evaluation.main_metrics):
+        assert isinstance(each, Table)
+        yield table(
+            [escape(name) for name in each.head], [[escape(str(cell)) for cell in row] for row in each.rows], right=(1,)
+        )
 
 
 def _parity(files: Sequence[ExportedFile]) -> Iterator[list[str]]:

@@ -46,6 +46,7 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("explain", "explain", 0, ["explain", "runs/two/1", "new.csv", "--output", "kind"]),
     ("report", "report", 0, ["report", RUN, "runs/tiny/2", "runs/all/1", "--out", "compared.html"]),
     ("merge", "merge", 0, ["merge", "runs/tiny/2"]),
+    ("export", "export", 0, ["export", RUN, "--format", "safetensors"]),
     ("layers", "layers", 0, ["layers", "runs/tiny/3"]),
     ("profile", "profile", 0, ["profile", "tiny.yaml"]),
     ("data check", "data_check", 0, ["data", "check", "two.yaml"]),
