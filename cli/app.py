@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ft.cli.border import ExitCode, write_error
+from ft.cli.commands.compress import compress
 from ft.cli.commands.config import config_app
 from ft.cli.commands.data import data_app
 from ft.cli.commands.doctor import doctor
@@ -70,6 +71,7 @@ app.command("predict")(predict)
 app.command("explain")(explain)
 app.command("merge")(merge)
 app.command("export")(export)
+app.command("compress")(compress)
 app.command("layers")(layers)
 app.command("profile")(profile)
 app.command("report")(report)

@@ -34,6 +34,7 @@ DOCUMENTS = {
     "importance": "explained:Importance",
     "merge": "answers:Merge",
     "export": "shipped:Export",
+    "compress": "compressed:Compress",
     "layers": "answers:Layers",
     "profile": "looks:Profile",
     "report": "compared:Report",
