@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ft.cli.border import ExitCode, write_error
+from ft.cli.commands.compress import compress
 from ft.cli.commands.config import config_app
 from ft.cli.commands.data import data_app
 from ft.cli.commands.doctor import doctor
@@ -74,6 +75,7 @@ app.command("explain")(explain)
 app.command("serve")(serve)
 app.command("merge")(merge)
 app.command("export")(export)
+app.command("compress")(compress)
 app.command("layers")(layers)
 app.command("profile")(profile)
 app.command("report")(report)

@@ -18,6 +18,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ft.cli import (
+    compress_view,
     data_views,
     documents,
     eval_view,
@@ -43,6 +44,7 @@ from ft.core.errors import ResourceError, visible
 from ft.core.report.comparison import Comparison
 from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
+from ft.core.stages.compress_result import Compressed
 from ft.core.stages.deleting import Deletion
 from ft.core.stages.explained import Explanations
 from ft.core.stages.importance import Importance
@@ -199,6 +201,10 @@ class Console:
     def exported(self, result: Exported) -> None:
         """Files that run elsewhere; quiet: the path of the first."""
         self._result(export_view.view(result), documents.exported(result), str(result.files[0].path))
+
+    def compressed(self, result: Compressed) -> None:
+        """A smaller model and what it was; quiet: its path."""
+        self._result(compress_view.view(result), documents.compressed(compress_view.document(result)), str(result.out))
 
     def verified(self, name: str, results: Sequence[Verified]) -> None:
         """What was killed, and whether it left the same bits; quiet: nothing, the exit code says it."""

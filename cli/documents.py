@@ -141,6 +141,11 @@ def exported(result: Exported) -> dict[str, Any]:
     return _document("export", export_view.document(result))
 
 
+def compressed(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `ft compress`."""
+    return _document("compress", values)
+
+
 def verified(name: str, results: Sequence[Verified]) -> dict[str, Any]:
     """Of `ft verify-resume`."""
     stages = [{**asdict(result), "exact": result.difference is None} for result in results]

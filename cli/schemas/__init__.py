@@ -35,6 +35,7 @@ DOCUMENTS = {
     "serve": "answers:Serve",
     "merge": "answers:Merge",
     "export": "shipped:Export",
+    "compress": "compressed:Compress",
     "layers": "answers:Layers",
     "profile": "looks:Profile",
     "tune": "searched:Tune",

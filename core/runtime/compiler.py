@@ -33,7 +33,10 @@ def pass_by(guarded: Any) -> None:
 
 
 def bare_step(optimizer: Optimizer) -> None:
-    """As optimizer.step(), without the import, the profiler's mark and hooks, which ft's loop does not use."""
+    """As optimizer.step(), without the import and the profiler's mark. Hooks, as pruned weights have, are heard."""
+    if optimizer._optimizer_step_post_hooks:
+        optimizer.step()
+        return
     with torch.no_grad():
         _inmost_step(type(optimizer))(optimizer)  # type: ignore[arg-type]  # a class is hashable
 

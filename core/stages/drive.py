@@ -63,6 +63,7 @@ class Prepared:
     loading: LoadReport | None
     before: Evaluation | None
     continuation: Continuation | None
+    compressed: dict[str, Any] | None = None
 
 
 def drive(prepared: Prepared, run: RunFolder, options: Options, started: float) -> FitResult:
@@ -274,6 +275,7 @@ def checkpoint_head(prepared: Prepared) -> dict[str, Any]:
         "python": code,
         "adapter": None if adapted is None else adapted.adapters.to_dict(),
         "teacher": prepared.fit.teacher,
+        "compressed": prepared.compressed,
     }
 
 

@@ -151,7 +151,7 @@ def judge(
             data = prepare_with(section, *columns, only={settings.split}, beside=settings.slices, classes=classes)
             tell_data(data, options.on_notice)
         recorder = Recorder()
-        evaluation = _evaluate(rebuilt, data, settings, recorder, smoke=options.smoke)
+        evaluation = evaluate_split(rebuilt, data, settings, recorder, smoke=options.smoke)
         evidence = None if options.smoke else weigh(settings, baseline, evaluation, recorder, data, rebuilt.heads, own)
         robustness = _corrupted(rebuilt, section, data, settings, evaluation, recorder, options)
         seconds = time.perf_counter() - started
@@ -173,7 +173,12 @@ def _settings(loaded: Loaded, split: str | None, gates: Mapping[str, Any]) -> Ev
 
 
 @phase("evaluation")
-def _evaluate(rebuilt: Rebuilt, data: Data, settings: EvalSection, recorder: Recorder, *, smoke: bool) -> Evaluation:
+def evaluate_split(
+    rebuilt: Rebuilt, data: Data, settings: EvalSection, recorder: Recorder, *, smoke: bool
+) -> Evaluation:
+    """Judge on the split of the settings; what is answered to each example is the recorder's to keep. Raises
+    ConfigError where the data have no such split, DivergedError where an answer is not finite.
+    """
     if settings.split not in data.examples:
         there = [name for name in ("val", "train") if name in data.examples or name in data.splits]
         raise ConfigError(

@@ -121,6 +121,11 @@ def export(
         )
 
 
+def write_onnx_alone(subject: Subject, path: Path) -> None:
+    """The ONNX file without card and check, for what is made of it. Raises ConfigError as above."""
+    _Export(subject).write("onnx", path)
+
+
 class _Export:
     """One checkpoint, and the model in it as often as it is needed: tracing changes it."""
 

@@ -21,6 +21,7 @@ from ft.core.errors import DivergedError, PreemptedError, ResourceError
 from ft.core.runtime.signals import Terminated
 from ft.core.runtime.timings import phase
 from ft.core.stages.checks import asked_metrics, check_metrics, check_writable
+from ft.core.stages.compressed import stay_compressed
 from ft.core.stages.drive import Prepared, Stage, drive, resume_command
 from ft.core.stages.frozen import tell_learning
 from ft.core.stages.named_weights import named_normalization, tell_normalization
@@ -140,13 +141,15 @@ def _prepare(
     for choice in fit.choices:
         options.on_notice(Notice("choice", choice))
     tell_learning(fit.learning, options.on_notice)
+    first = continuation.checkpoint if continuation and continuation.checkpoint else start and start.checkpoint
+    compressed = stay_compressed(first or {}, fit, loading, options.on_notice)
     before = None
     if loading is not None and not loading.replaced and not loading.missing and fit.loop.validation is not None:
         with phase("validation"):
             before = evaluate(fit.loop.network, fit.loop.validation, list(heads.values()), machine.precision)
     origin = start.path if start is not None else (Path(saved["origin"]) if saved.get("origin") else None)
     parent = continuation.run.status().parent if continuation else (start.parent if start else None)
-    return Prepared(loaded, stage, origin, parent, kept, machine, data, fit, loading, before, continuation)
+    return Prepared(loaded, stage, origin, parent, kept, machine, data, fit, loading, before, continuation, compressed)
 
 
 def kept_columns(start: Start | None, experiment: Experiment) -> dict[str, dict[str, Any]]:

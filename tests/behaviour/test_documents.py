@@ -24,6 +24,7 @@ from ft.core.stages.verify import Verified
 pytest.importorskip("pyarrow", reason="tables need pyarrow")
 
 RUN = "runs/tiny/1"
+SMALL = ["compress", RUN, "--prune-channels", "0.9", "--quantize", "weights", "--out", "a.onnx"]
 # Command, kind, exit code, the line. They build on each other, in this order.
 LINES: list[tuple[str, str, int, list[str]]] = [
     ("train", "train", 0, ["train", "tiny.yaml", "--timings"]),
@@ -48,6 +49,8 @@ LINES: list[tuple[str, str, int, list[str]]] = [
     ("serve", "error", 2, ["serve", "tiny.yaml"]),  # its own document: test_serving_process.py
     ("merge", "merge", 0, ["merge", "runs/tiny/2"]),
     ("export", "export", 0, ["export", RUN, "--format", "safetensors"]),
+    ("compress", "compress", 0, ["compress", RUN, "--prune", "0.1", "--out", "less.pt"]),
+    ("compress", "compress", 3, [*SMALL, "--max-drop", "accuracy=0"]),
     ("layers", "layers", 0, ["layers", "runs/tiny/3"]),
     ("profile", "profile", 0, ["profile", "tiny.yaml"]),
     ("data check", "data_check", 0, ["data", "check", "two.yaml"]),
