@@ -47,7 +47,7 @@ def view(result: TuneResult) -> list[RenderableType]:
 
 def _test(result: TuneResult) -> str:
     assert result.test is not None
-    value = number(result.test.metrics[result.metric])
+    value = number(result.test.evaluation.metrics()[result.metric])
     times = "looked at once" if result.looks == 1 else f"looked at for {result.looks} trials of this study by now"
     return f"  on the test split, {times}: {result.metric} {value}"
 

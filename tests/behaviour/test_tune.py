@@ -171,6 +171,13 @@ def test_looks_at_the_test_split_are_counted_by_trial(tmp_path: Path) -> None:
     assert "2 trials of this study were looked at on the test split" in (study_of(tmp_path) / "report.md").read_text()
 
 
+def test_the_test_split_is_told_by_the_metric_searched_for_though_eval_shows_others(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml", {**with_tune(metric="loss", trials=1), "eval": {"metrics": ["accuracy"]}})
+    answer = ft("tune", "c.yaml", "--test", cwd=tmp_path)
+    assert answer.code == 0, answer.err
+    assert "on the test split, looked at once: loss " in answer.out
+
+
 # ---------------------------------------------------------------- one study, many commands
 
 

@@ -96,7 +96,7 @@ def conclude(search: Search, study: Study, options: Options, judged: Loaded | No
         files=_files(folder, best),
         importance=importance(study.study, search.space),
         random_search=random_search(found, goal) if best else None,
-        test=None if verdict is None else LookAtTest(verdict.metrics, verdict.intervals.get(goal.metric), looks),
+        test=None if verdict is None else _look(verdict, goal.metric, looks),
         parallel=drawn,
         picture=PICTURE,
     )
@@ -135,6 +135,12 @@ def _judge(search: Search, study: Study, best: TrialRow, options: Options) -> Ev
     looked = {*study.study.user_attrs.get(_LOOKED, []), best.number}
     study.study.set_user_attr(_LOOKED, sorted(looked))
     return judge(subject, options, split="test", data=search.shared, trusted=True)
+
+
+def _look(verdict: EvalResult, metric: str, looks: int) -> LookAtTest:
+    """Of all that was measured, not only of what eval.metrics shows."""
+    ends = verdict.intervals.get(metric, verdict.evaluation.intervals().get(metric))
+    return LookAtTest(verdict.evaluation.metrics(), ends, looks)
 
 
 def _searched(dimension: Dimension) -> str:

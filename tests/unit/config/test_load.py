@@ -145,7 +145,7 @@ def shown(model: type[BaseModel]) -> set[str]:
 def test_the_resolved_copy_shows_every_setting_of_the_named_stages() -> None:
     loaded = load({"train": {}, "finetune": {}})
     tree = loaded.resolved()
-    assert set(tree) == shown(schema.Experiment) - {"eval"}
+    assert set(tree) == shown(schema.Experiment) - {"eval", "tune"}
     assert set(tree["train"]) == shown(schema.TrainSection)
     assert set(tree["finetune"]) == shown(schema.FinetuneSection)
     assert set(tree["data"]["split"]) == shown(schema.Split)
