@@ -143,7 +143,7 @@ class CategoryScores(PartialSums):
             | {name: self._judge(name, support) for name in self._more if name not in BY_COUNTS},
             intervals={name: wilson(right, count) for name, right in shares.items()}
             | intervals
-            | {name: wilson(*parts) for name, parts in rates.items()},
+            | {name: wilson(*parts) for name, parts in rates.items() if parts[1]},
             per_class=rows,
             confusion=self._confusion(),
             classes=list(self._classes),
