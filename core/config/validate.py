@@ -6,6 +6,7 @@ lead to the setting as the file spells it: pydantic's names for the forms of a u
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,11 +96,19 @@ def show(value: Any) -> str:
 
 
 def _fault(found: Any, tree: Mapping[str, Any]) -> Fault:
+    if found["loc"][-1:] == ("[key]",):  # a name in a mapping that is none of those there are
+        path, _ = _path(found["loc"][:-1], tree)
+        known = re.findall(r"'([^']+)'", str(found.get("ctx", {}).get("expected", "")))
+        return Fault(path, "value_error", f"is none that there is{_meant(str(path[-1]), known)}")
     path, form = _path(found["loc"], tree)
     message = str(found.get("ctx", {}).get("error", ""))
     if found["type"] == "missing" and isinstance(path[-1], int):
         return Fault(path[:-1], "too_short", form=True)  # of a list with a fixed length
     return Fault(path, found["type"], message, form)
+
+
+def _meant(name: str, known: list[str]) -> str:
+    return did_you_mean(name, known) or f"; there are {listing(known)}"
 
 
 def _path(loc: Sequence[str | int], tree: Any) -> tuple[TreePath, bool]:

@@ -25,7 +25,8 @@ _MOST_TERMS = 10_000
 @dataclass(frozen=True)
 class Spread:
     """What the seeds gave of one metric. values: one for each seed. sd: the sample's, n - 1 below the line; it and the
-    95 % interval of the mean are None for a single value. All are NaN where a value is not a finite number.
+    95 % interval of the mean are None for a single value, the interval also where all values are the same. All are NaN
+    where a value is not a finite number.
     """
 
     values: tuple[float, ...]
@@ -54,6 +55,8 @@ def spread(values: Sequence[float]) -> Spread:
     if len(values) < 2:
         return Spread(tuple(values), mean, None, mean, mean, None)
     sd = math.sqrt(_variance(values))
+    if sd == 0:  # they agree by chance of few examples; an interval of no width would claim certainty
+        return Spread(tuple(values), mean, sd, min(values), max(values), None)
     half = t_quantile(0.975, len(values) - 1) * sd / math.sqrt(len(values))
     return Spread(tuple(values), mean, sd, min(values), max(values), (mean - half, mean + half))
 

@@ -117,17 +117,17 @@ def gate_table(gates: Sequence[GateResult]) -> list[Block]:
     """What was asked and reached, gate by gate; nothing without gates."""
     rows = [
         [
+            Cell("passed", tone="good") if gate.passed else Cell("failed", strong=True, tone="bad"),
             gate.metric,
             f"{'at least' if gate.bound == 'min' else 'at most'} {gate.threshold:.6g}",
             "missing" if gate.value is None else f"{gate.value:.6g}",  # rounded less: 0.97996 fails 0.98
             Cell(interval(gate.interval) if gate.interval else "", span=_gate_span(gate)),
             "the value" if gate.on == "estimate" else "the interval",
-            Cell("passed", tone="good") if gate.passed else Cell("failed", strong=True, tone="bad"),
         ]
         for gate in gates
     ]
-    head = ["metric", "asked", "reached", "95 % interval", "what decides", "result"]
-    return [Table("What was asked and what was reached", head, rows, right=(1, 2))] if rows else []
+    head = ["result", "metric", "asked", "reached", "95 % interval", "what decides"]
+    return [Table("What was asked and what was reached", head, rows, right=(2, 3))] if rows else []
 
 
 def _gate_span(gate: GateResult) -> Span:

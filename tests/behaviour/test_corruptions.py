@@ -126,6 +126,7 @@ def test_gates_hold_the_mean_corruption_score(trained: Path) -> None:
         (["--corruptions", "--max", "corrupted/accuracy=0.7"], "better when larger"),
         (["eval.corruptions=[typos]"], "typos is for inputs of type text, and none is one"),
         (["eval.corruptions=[gausian_noise]"], "gaussian_noise"),
+        (["eval.corruptions={contrst: [1]}"], "contrst is none that there is; did you mean contrast?"),
         (["eval.corruptions={jpeg: [6]}"], "5"),
         (["eval.corruptions=[]"], "corruptions"),
         (["--corruptions", "eval.tta=flip"], "leave out tta, or the corruptions"),

@@ -44,7 +44,7 @@ def test_the_interval_of_a_mean_is_scipys(values: list[float]) -> None:
 def test_one_value_has_no_spread_and_what_is_no_number_has_no_mean() -> None:
     one = spread([0.5])
     assert (one.mean, one.sd, one.interval) == (0.5, None, None)
-    assert spread([0.5, 0.5]).interval == (0.5, 0.5)
+    assert spread([0.5, 0.5]).interval is None  # no width would claim certainty
     for broken in ([0.5, math.nan], [0.5, math.inf]):
         found = spread(broken)
         assert math.isnan(found.mean)
@@ -99,12 +99,11 @@ def accuracies(draw: np.random.Generator, seeds: int) -> Sequence[float]:
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_the_interval_covers_the_truth_as_often_as_it_says(seeds: int) -> None:
     draw = np.random.default_rng(0)
-    inside = 0
-    for _ in range(4_000):
-        interval = spread(accuracies(draw, seeds)).interval
-        assert interval is not None
-        inside += interval[0] <= 0.95 <= interval[1]
-    assert 0.93 <= inside / 4_000 <= 0.97
+    told = [spread(accuracies(draw, seeds)).interval for _ in range(4_000)]
+    intervals = [each for each in told if each is not None]  # seeds that all agree have none
+    assert len(intervals) > 3_900
+    inside = sum(low <= 0.95 <= high for low, high in intervals)
+    assert 0.93 <= inside / len(intervals) <= 0.97
 
 
 def test_equal_settings_are_told_apart_in_one_case_of_twenty_also_where_one_scatters_more() -> None:

@@ -134,9 +134,9 @@ def test_failed_gates_are_said_above_everything_else_and_shown_exactly() -> None
     text = render(replace(REPORT, gates=gates))
     assert text.index("**2 of 3 gates failed.**") < text.index("## ")
     assert tables(text, "Gates")[1:] == [
-        ["accuracy", "at least 0.98", "0.97999", "", "the value", "failed"],
-        ["f1", "at least 0.1", "0.5", "", "the value", "passed"],
-        ["auc", "at least 0.5", "missing", "", "the value", "failed"],
+        ["failed", "accuracy", "at least 0.98", "0.97999", "", "the value"],
+        ["passed", "f1", "at least 0.1", "0.5", "", "the value"],
+        ["failed", "auc", "at least 0.5", "missing", "", "the value"],
     ]
     passed = render(replace(REPORT, gates=gates[1:2]))
     assert "All gates passed (1 of 1)." in passed
