@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -18,52 +19,42 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ft.cli import (
-    compress_view,
-    data_views,
     documents,
     eval_view,
-    explain_view,
-    export_view,
     formats,
     github,
-    merge_view,
-    profile_view,
-    report_view,
-    run_views,
-    seeds_views,
     timings_view,
-    tune_view,
     views,
 )
 from ft.cli.answer_files import write_predictions, write_recommendations
 from ft.cli.progress import Progress, wrapped
 from ft.cli.streams import results
-from ft.core.data.checks.findings import DataReport
 from ft.core.engine.events import Event, Halved
 from ft.core.errors import ResourceError, visible
-from ft.core.report.comparison import Comparison
-from ft.core.runtime.machine import Extra
 from ft.core.runtime.timings import measured
-from ft.core.stages.compress_result import Compressed
-from ft.core.stages.deleting import Deletion
-from ft.core.stages.explained import Explanations
-from ft.core.stages.importance import Importance
-from ft.core.stages.inspect import LayersResult
-from ft.core.stages.listing import Listing
-from ft.core.stages.merge import Merged
 from ft.core.stages.notices import Notice
-from ft.core.stages.predict import Predictions
-from ft.core.stages.profile import Profile
-from ft.core.stages.recommend import Recommendations
-from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.seeds import SeedsResult
-from ft.core.stages.serving.start import Ready
-from ft.core.stages.tuning.lr_find import LrFound
-from ft.core.stages.tuning.results import TuneResult
-from ft.core.stages.verify import Verified
 
-if TYPE_CHECKING:  # it loads torch's exporter
+if TYPE_CHECKING:  # each command loads what it shows, and no other
+    from ft.core.data.checks.findings import DataReport
+    from ft.core.report.comparison import Comparison
+    from ft.core.runtime.machine import Extra
+    from ft.core.stages.compress_result import Compressed
+    from ft.core.stages.deleting import Deletion
+    from ft.core.stages.explained import Explanations
     from ft.core.stages.export import Exported
+    from ft.core.stages.importance import Importance
+    from ft.core.stages.inspect import LayersResult
+    from ft.core.stages.listing import Listing
+    from ft.core.stages.merge import Merged
+    from ft.core.stages.predict import Predictions
+    from ft.core.stages.profile import Profile
+    from ft.core.stages.recommend import Recommendations
+    from ft.core.stages.results import EvalResult, FitResult, RunResult
+    from ft.core.stages.seeds import SeedsResult
+    from ft.core.stages.serving.start import Ready
+    from ft.core.stages.tuning.lr_find import LrFound
+    from ft.core.stages.tuning.results import TuneResult
+    from ft.core.stages.verify import Verified
 
 UNWRAPPED = 10_000  # columns, where there is no terminal to wrap for
 
@@ -80,6 +71,8 @@ class Console:
         self._progress = Progress(self._err)
 
     def __enter__(self) -> Self:
+        gc.freeze()  # what was imported stays; app.py
+        gc.enable()
         return self
 
     def __exit__(
@@ -125,6 +118,8 @@ class Console:
 
     def seeds(self, result: SeedsResult) -> None:
         """Several seeds; quiet: the path of each one's last best weights, which a smoke test does not keep."""
+        from ft.cli import seeds_views
+
         seeds_views.write(result)
         mean, form = seeds_views.mean_verdict(result), None
         if self._form is not None:
@@ -135,11 +130,15 @@ class Console:
 
     def tuned(self, result: TuneResult) -> None:
         """A search; quiet: the path of the best experiment, which a smoke test does not keep."""
+        from ft.cli import tune_view
+
         line = "" if result.smoke else str(result.best_config)
         self._result(tune_view.view(result), tune_view.document(result), line)
 
     def lr_found(self, found: LrFound, svg: Path | None) -> None:
         """A sweep over learning rates; quiet: the suggestion."""
+        from ft.cli import tune_view
+
         self._result(tune_view.lr_view(found, svg), tune_view.lr_document(found), f"{found.suggestion:g}")
 
     def predictions(self, result: Predictions, top: int, out: Path | None = None) -> None:
@@ -154,12 +153,16 @@ class Console:
 
     def explanations(self, result: Explanations) -> None:
         """What spoke for each answer."""
+        from ft.cli import explain_view
+
         for note in result.notes:
             self.notice(Notice("data", note))
         self._result(explain_view.explanations(result), documents.explanations(result), "")
 
     def importance(self, result: Importance) -> None:
         """What each input is worth."""
+        from ft.cli import explain_view
+
         self._result(explain_view.importance(result), documents.importance(result), "")
 
     def recommendations(self, result: Sequence[Recommendations], out: Path | None = None) -> None:
@@ -183,27 +186,39 @@ class Console:
 
     def runs(self, found: Listing, runs_dir: Path) -> None:
         """The table of runs."""
+        from ft.cli import run_views
+
         self._result(run_views.listing(found, runs_dir), documents.runs(found), "")
 
     def deletion(self, plan: Deletion, runs_dir: Path) -> None:
         """What would be deleted, or was."""
+        from ft.cli import run_views
+
         self._result(run_views.deletion(plan, runs_dir), documents.deletion(plan), "")
 
     def compared(self, found: Comparison, written: Sequence[Path]) -> None:
         """Runs side by side; quiet: the files that were written."""
+        from ft.cli import report_view
+
         document = documents.report(report_view.document(found, written))
         self._result(report_view.view(found, written), document, "\n".join(map(str, written)))
 
     def merged(self, result: Merged) -> None:
         """A plain checkpoint; quiet: its path."""
+        from ft.cli import merge_view
+
         self._result(merge_view.view(result), documents.merged(result), str(result.out))
 
     def exported(self, result: Exported) -> None:
         """Files that run elsewhere; quiet: the path of the first."""
+        from ft.cli import export_view
+
         self._result(export_view.view(result), documents.exported(result), str(result.files[0].path))
 
     def compressed(self, result: Compressed) -> None:
         """A smaller model and what it was; quiet: its path."""
+        from ft.cli import compress_view
+
         self._result(compress_view.view(result), documents.compressed(compress_view.document(result)), str(result.out))
 
     def verified(self, name: str, results: Sequence[Verified]) -> None:
@@ -212,10 +227,14 @@ class Console:
 
     def profile(self, result: Profile) -> None:
         """Where a step's time goes; quiet: the settings that make it shorter, to be typed behind a command."""
+        from ft.cli import profile_view
+
         self._result(profile_view.view(result), documents.profile(result), " ".join(result.faster))
 
     def data(self, report: DataReport) -> None:
         """What the data hold."""
+        from ft.cli import data_views
+
         self._result(data_views.view(report), data_views.document(report), "")
 
     def doctor(self, facts: dict[str, Any], extras: list[Extra]) -> None:

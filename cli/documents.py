@@ -11,24 +11,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft.cli import export_view
 from ft.cli.border import SCHEMA_VERSION
-from ft.core.runtime.machine import Extra
-from ft.core.stages.deleting import Deletion
-from ft.core.stages.explained import Explanations
-from ft.core.stages.importance import Importance
-from ft.core.stages.inspect import LayersResult
-from ft.core.stages.listing import Listing
-from ft.core.stages.merge import Merged
-from ft.core.stages.predict import Predictions
-from ft.core.stages.profile import Profile
-from ft.core.stages.recommend import Recommendations
-from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.serving.start import Ready
-from ft.core.stages.verify import Verified
 
 if TYPE_CHECKING:  # it loads torch's exporter
+    from ft.core.runtime.machine import Extra
+    from ft.core.stages.deleting import Deletion
+    from ft.core.stages.explained import Explanations
     from ft.core.stages.export import Exported
+    from ft.core.stages.importance import Importance
+    from ft.core.stages.inspect import LayersResult
+    from ft.core.stages.listing import Listing
+    from ft.core.stages.merge import Merged
+    from ft.core.stages.predict import Predictions
+    from ft.core.stages.profile import Profile
+    from ft.core.stages.recommend import Recommendations
+    from ft.core.stages.results import EvalResult, FitResult, RunResult
+    from ft.core.stages.serving.start import Ready
+    from ft.core.stages.verify import Verified
 
 
 def fit(result: FitResult) -> dict[str, Any]:
@@ -138,6 +137,8 @@ def merged(result: Merged) -> dict[str, Any]:
 
 def exported(result: Exported) -> dict[str, Any]:
     """Of `ft export`."""
+    from ft.cli import export_view
+
     return _document("export", export_view.document(result))
 
 

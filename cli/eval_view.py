@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,9 @@ from ft.cli.views import View, bold, reading, shown, table, with_interval
 from ft.core.errors import visible
 from ft.core.metrics.scores import ClassScores, Interval
 from ft.core.report.text import duration, number
-from ft.core.stages.results import EvalResult
+
+if TYPE_CHECKING:
+    from ft.core.stages.results import EvalResult
 
 WIDEST_CONFUSION = 12
 

@@ -10,12 +10,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ft.cli import github
 from ft.core.report import junit
 from ft.core.report.text import escape, interval, number, table
-from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.seeds import OneSeed
+
+if TYPE_CHECKING:
+    from ft.core.stages.results import EvalResult, FitResult, RunResult
+    from ft.core.stages.seeds import OneSeed
 
 HERE = ("github", "junit", "markdown")
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ft.core.errors import visible
 from ft.core.report.markdown import gate_table
 from ft.core.report.text import escape, interval, number, table
-from ft.core.stages.results import EvalResult
+
+if TYPE_CHECKING:
+    from ft.core.stages.results import EvalResult
 
 LIMIT = 1_000_000  # bytes; Actions refuses a step's summary above 1 MiB
 CUT = "\n\n…and more, which a summary has no room for.\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import RenderableType
@@ -15,12 +15,14 @@ from rich.text import Text
 from ft.core.errors import visible
 from ft.core.metrics.scores import Interval
 from ft.core.report.text import duration, number
-from ft.core.runtime.machine import Extra
-from ft.core.stages.inspect import LayersResult
-from ft.core.stages.predict import Predictions
-from ft.core.stages.recommend import Recommendations
-from ft.core.stages.results import EvalResult, FitResult, RunResult
-from ft.core.stages.verify import Verified
+
+if TYPE_CHECKING:
+    from ft.core.runtime.machine import Extra
+    from ft.core.stages.inspect import LayersResult
+    from ft.core.stages.predict import Predictions
+    from ft.core.stages.recommend import Recommendations
+    from ft.core.stages.results import EvalResult, FitResult, RunResult
+    from ft.core.stages.verify import Verified
 
 View = list[RenderableType]
 
