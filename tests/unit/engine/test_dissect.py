@@ -14,7 +14,7 @@ from ft.core.engine.dissect import BACKWARD, DATA, FORWARD, OPTIMIZER, REST, dis
 from ft.core.engine.events import Stepped
 from ft.core.engine.loop import Loop
 
-SLEEP = 0.02  # seconds: many times what a step of the small network takes
+SLEEP = 0.25  # far above what a busy machine makes of the other parts
 
 
 def slowed(call: Callable[..., Any]) -> Callable[..., Any]:
