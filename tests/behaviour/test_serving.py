@@ -303,7 +303,7 @@ def test_a_body_without_end_is_refused_once_it_is_too_large_and_never_held(digit
             assert b'"where":"body"' in said
             assert held <= 1 << 20
         assert running.ask(body=b"\0" * (1 << 21), kind="image/png").error == (413, "body")  # told by Content-Length
-        assert running.service._held == 0
+        wait_for(lambda: running.service._held == 0)
         assert running.ask(body=(digits / "d0.png").read_bytes(), kind="image/png").status == 200
 
 
