@@ -33,13 +33,12 @@ from ft.core.stages.own_metrics import OwnMetric, OwnScores, directions, judge_o
 @dataclass(frozen=True)
 class Evidence:
     """evaluation: with every interval. slices: in the order asked for. drops: against the baseline, by metric.
-    examples: the raw answers, by output. answers: what the document keeps of them. own: metrics of the user's code.
+    answers: what the document keeps of every example. own: metrics of the user's code.
     """
 
     evaluation: Evaluation
     slices: Sequence[SliceScores] = ()
     drops: Mapping[str, Drop] = field(default_factory=dict)
-    examples: Mapping[str, Answers] = field(default_factory=dict)
     answers: PerExample | None = None
     own: OwnScores = field(default_factory=lambda: OwnScores({}, {}, {}))
 
@@ -71,7 +70,6 @@ def weigh(
         with_intervals(evaluation, examples),
         judge_slices(settings, data, answers, heads, metrics),
         drops(settings, baseline, kept, examples, heads),
-        answers,
         kept,
         own,
     )

@@ -163,6 +163,7 @@ def test_a_command_that_fails_tells_where_its_time_went(tmp_path: Path) -> None:
     document = json.loads(ft("train", "c.yaml", "--timings", "--json", cwd=tmp_path).out)
     assert document["exit_code"] == 5
     assert document["timings"]["data"] > 0
+    assert document["timings"]["building"] > 0
     gated = ft("run", "c.yaml", "train.lr=0.01", "eval.min.accuracy=0.999", "--timings", cwd=tmp_path)
     assert gated.code == 3
     assert gated.err.count("timings") == 1

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ft.core.errors import ConfigError, MissingExtraError
 from ft.core.stages.evaluate import Rebuilt, rebuild
+from ft.core.stages.exported import open_judged
 from ft.core.stages.serving.limits import Address, Limits
-from ft.core.stages.subject import is_config, open_subject
+from ft.core.stages.subject import is_config
 
 NEEDS = ("fastapi", "uvicorn", "python_multipart")
 
@@ -39,19 +40,9 @@ def open_model(
     """
     if is_config(path):
         raise ConfigError(f"{path} is a file of settings; ft serve takes a checkpoint, a run or an ONNX file")
-    if path.suffix == ".onnx":
-        if python is not None or adapter is not None:
-            raise ConfigError(f"{path} holds its network as it is: --python and --adapter are for checkpoints")
-        from ft.core.ship.onnx_model import OnnxModel
-
-        model = OnnxModel.open(path, overrides)
-        machine = model.machine
-        return Rebuilt(
-            model.loaded.experiment, machine, model.inputs, model.outputs, model.settings, model.heads, model.network
-        ), "onnxruntime"
-    subject = open_subject(path, overrides, python, adapter)
+    subject = open_judged(path, overrides, python, adapter)
     with subject.loaded.locating():
-        return rebuild(subject), "torch"
+        return rebuild(subject), "onnxruntime" if path.suffix == ".onnx" else "torch"
 
 
 def serve(

@@ -28,6 +28,12 @@ def test_a_class_name_is_shown_as_it_is(name: str) -> None:
     assert PARSER.render(table([escape(name)], [[escape(name)]])).count("<td>") == 1
 
 
+@given(st.characters(codec="ascii", categories=["Cc"]))
+def test_a_control_character_is_shown_by_its_escape_or_as_a_blank(unseen: str) -> None:
+    told = shown(f"x{escape(f'x{unseen}y')}")
+    assert told == ("xx y" if unseen.isspace() else f"xx{ascii(unseen)[1:-1]}y")
+
+
 @given(st.text(st.characters(codec="ascii", min_codepoint=32, max_codepoint=126), max_size=12))
 def test_any_printable_text_is_shown_as_it_is(text: str) -> None:
     assert shown("x" + escape(text)) == ("x" + " ".join(text.split()) if text.split() else "x")
